@@ -1,0 +1,49 @@
+# make help lists what there is; README.md says what to look at.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+AZURITE := scripts/azurite/node_modules/azurite/package.json
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: setup package ## run the whole pipeline on this machine until Ctrl-C (RETENTION=2m to watch a recording go)
+	@go build -o .local/bin/ ./cmd/local
+	@exec .local/bin/local $(if $(RETENTION),--retention $(RETENTION)) $(ARGS)
+
+.PHONY: demo
+demo: setup package ## show and check the main job from upload to erasure, on free ports, in a temporary folder
+	@go run ./cmd/demo
+
+.PHONY: test
+test: setup package ## run every test: unit, contracts, stand-ins, end to end
+	go vet ./...
+	go test -race -timeout 20m ./...
+
+.PHONY: check
+check: lint test demo ## what CI runs
+
+.PHONY: lint
+lint: ## formatting and vet
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change: $$files"; exit 1; fi
+	go vet ./...
+
+.PHONY: bench
+bench: setup package ## measure the pipeline against bare ffmpeg; the table goes into docs/benchmarks.md
+	@go run ./cmd/bench
+
+.PHONY: package
+package: ## make dist/, which Azure and the local host run
+	@scripts/package
+
+.PHONY: setup
+setup: $(AZURITE) ## install what is missing: ffmpeg, Node, Azurite
+
+$(AZURITE): scripts/azurite/package-lock.json scripts/setup
+	@scripts/setup
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what was built, but not .local/, which has the uploads
+	rm -rf dist

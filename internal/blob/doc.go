@@ -1,0 +1,2 @@
+// Package blob keeps originals and renditions in Azure Blob Storage.
+package blob

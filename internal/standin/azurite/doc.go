@@ -1,0 +1,12 @@
+// Package azurite runs Microsoft's Azurite blob service as a child of this process.
+//
+// Covered: what Azurite 3.35.0 covers, over plain HTTP with the shared key and with SAS.
+//
+// Refused: nothing of our own; Azurite itself answers 501 to immutability policies, legal holds,
+// undelete, and Put Blob From URL.
+//
+// Unknown: how much Azurite loses when it is killed outright. It keeps its metadata in memory and
+// writes it out every five seconds (lokijs autosave), so a blob that was acknowledged less than five
+// seconds before a SIGKILL of the node process can be gone. Azure loses nothing acknowledged. When
+// only the parent dies, however hard, the child gets SIGTERM and writes everything out first.
+package azurite
