@@ -174,8 +174,12 @@ func (r Record) Render(p Proxy, found []Attention, c Cause) (Record, Entry, erro
 	})
 }
 
+// renew replaces what a stage found before by what it found now; what it found both times keeps its place.
 func (r *Record) renew(stage string, found []Attention) {
-	r.Attention = slices.DeleteFunc(r.Attention, func(a Attention) bool { return a.Stage == stage })
+	still := func(a Attention) bool {
+		return a.Stage != stage || slices.ContainsFunc(found, func(b Attention) bool { return b.Stage == stage && b.Problem == a.Problem })
+	}
+	r.Attention = slices.DeleteFunc(r.Attention, func(a Attention) bool { return !still(a) })
 	for _, a := range found {
 		r.Attention = note(r.Attention, a)
 	}

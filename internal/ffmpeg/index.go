@@ -38,10 +38,13 @@ func readIndex(file at) (*index, error) {
 	x := &index{}
 	err := w.each(0, file.size(), 0, func(b box) error {
 		x.cut = x.cut || b.cut
-		if b.kind == "moof" && !x.found {
+		switch {
+		case b.kind == "moof":
 			x.fragmented = true
+		case x.found && b.kind == "mdat": // seen now whether it is whole
+			return errStop
 		}
-		if b.kind != "moov" {
+		if b.kind != "moov" || x.found {
 			return nil
 		}
 		if b.to-b.from > maxIndex {
@@ -51,7 +54,10 @@ func readIndex(file at) (*index, error) {
 		if err := x.movie(w, b); err != nil {
 			return err
 		}
-		return errStop
+		if x.fragmented { // what follows is long
+			return errStop
+		}
+		return nil
 	})
 	if damaged(err) {
 		x.damaged = true

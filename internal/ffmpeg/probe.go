@@ -101,7 +101,7 @@ func (a *answer) streams(m *evidence.Media, x *index) {
 		switch {
 		case s.Type == "video" && s.Disposition.Picture == 0:
 			v := evidence.Video{
-				Codec: clean(s.Codec), Profile: known(s.Profile), Width: s.Width, Height: s.Height, Rotation: s.rotation(),
+				Codec: clean(s.Codec, tagLength), Profile: known(s.Profile), Width: s.Width, Height: s.Height, Rotation: s.rotation(),
 				Rate: round(ratio(s.Mean)), Frames: whole(s.Frames), Start: start, Seconds: round(seconds(s.Duration)), BitRate: whole(s.BitRate),
 			}
 			v.Variable = s.variable(x, videos)
@@ -109,7 +109,7 @@ func (a *answer) streams(m *evidence.Media, x *index) {
 			m.Video = append(m.Video, v)
 		case s.Type == "audio":
 			m.Audio = append(m.Audio, evidence.Audio{
-				Codec: clean(s.Codec), Rate: int(whole(s.Rate)), Channels: s.Channels,
+				Codec: clean(s.Codec, tagLength), Rate: int(whole(s.Rate)), Channels: s.Channels,
 				Start: start, Seconds: round(seconds(s.Duration)), BitRate: whole(s.BitRate),
 			})
 		}
@@ -159,7 +159,7 @@ func (a *answer) created() time.Time {
 func (a *answer) camera() evidence.Camera {
 	tag := func(names ...string) string {
 		for _, name := range names {
-			if v := clean(a.Format.Tags[name]); v != "" {
+			if v := clean(a.Format.Tags[name], tagLength); v != "" {
 				return v
 			}
 		}
@@ -175,7 +175,7 @@ func (a *answer) camera() evidence.Camera {
 		c.Firmware = "Android " + version
 	}
 	for _, s := range a.Streams {
-		if c.Make == "" && strings.HasPrefix(clean(s.Tags["handler_name"]), "GoPro ") {
+		if c.Make == "" && strings.HasPrefix(clean(s.Tags["handler_name"], tagLength), "GoPro ") {
 			c.Make = "GoPro"
 		}
 	}
@@ -187,14 +187,17 @@ func known(s string) string {
 	if s == "unknown" {
 		return ""
 	}
-	return clean(s)
+	return clean(s, tagLength)
 }
 
-// clean makes a tag fit to show: printable, and not longer than 128 characters.
-func clean(s string) string {
+// tagLength is how much of a tag is kept.
+const tagLength = 128
+
+// clean makes text fit to show: printable, and not longer than limit characters.
+func clean(s string, limit int) string {
 	kept := 0
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) || kept == 128 {
+		if !strconv.IsPrint(r) || kept == limit {
 			return -1
 		}
 		kept++

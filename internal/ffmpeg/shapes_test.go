@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -35,11 +36,11 @@ func TestShapes(t *testing.T) {
 		recorded, make, model string
 	}{
 		{name: "silent, small", file: "a.mp4", args: join(source("320x240"), quick), container: "mp4", coded: [2]int{320, 240}, shown: [2]int{320, 240}, frames: 75},
-		{name: "odd size", file: "a.mkv", args: join(source("321x243"), []string{"-c:v", "mpeg4"}), container: "matroska", coded: [2]int{321, 243}, shown: [2]int{320, 242}},
+		{name: "odd size", file: "a.mkv", args: []string{"-f", "lavfi", "-i", "testsrc=s=321x243:r=25:d=3", "-c:v", "mjpeg", "-pix_fmt", "yuvj444p"}, container: "matroska", coded: [2]int{321, 243}, shown: [2]int{320, 242}},
 		{name: "720p", file: "a.mp4", args: join(source("1280x720"), quick, []string{"-movflags", "+faststart"}), container: "mp4", coded: [2]int{1280, 720}, shown: [2]int{854, 480}, frames: 75},
-		{name: "upright, turned right", file: "a.mp4", args: join(source("1280x720"), quick, []string{"-metadata:s:v:0", "rotate=90"}), container: "mp4", rotation: 90, coded: [2]int{1280, 720}, shown: [2]int{480, 854}, frames: 75},
-		{name: "upright, turned left", file: "a.mov", args: join(source("1280x720"), quick, []string{"-metadata:s:v:0", "rotate=270"}), container: "mov", rotation: 270, coded: [2]int{1280, 720}, shown: [2]int{480, 854}, frames: 75},
-		{name: "upside down", file: "a.mp4", args: join(source("640x360"), quick, []string{"-metadata:s:v:0", "rotate=180"}), container: "mp4", rotation: 180, coded: [2]int{640, 360}, shown: [2]int{640, 360}, frames: 75},
+		{name: "upright, turned right", file: "a.mp4", args: join(source("1280x720"), quick), container: "mp4", rotation: 90, coded: [2]int{1280, 720}, shown: [2]int{480, 854}, frames: 75},
+		{name: "upright, turned left", file: "a.mov", args: join(source("1280x720"), quick), container: "mov", rotation: 270, coded: [2]int{1280, 720}, shown: [2]int{480, 854}, frames: 75},
+		{name: "upside down", file: "a.mp4", args: join(source("640x360"), quick), container: "mp4", rotation: 180, coded: [2]int{640, 360}, shown: [2]int{640, 360}, frames: 75},
 		{name: "coded upright", file: "a.mp4", args: join(source("720x1280"), quick), container: "mp4", coded: [2]int{720, 1280}, shown: [2]int{480, 854}, frames: 75},
 		{name: "fragmented", file: "a.mp4", args: join(source("320x240"), tone, quick, []string{"-c:a", "aac", "-g", "25", "-movflags", "+frag_keyframe+empty_moov"}), container: "mp4", coded: [2]int{320, 240}, shown: [2]int{320, 240}, sound: true},
 		{name: "transport stream", file: "a.ts", args: join(source("320x240"), tone, quick, []string{"-c:a", "mp2"}), container: "mpegts", coded: [2]int{320, 240}, shown: [2]int{320, 240}, sound: true},
@@ -54,6 +55,9 @@ func TestShapes(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			d := &disk{file: record(t, row.file, row.args...)}
+			if row.rotation != 0 {
+				d.file = turn(t, d.file, row.rotation)
+			}
 			found, err := tools.Probe(t.Context(), d.source(t))
 			if err != nil {
 				t.Fatal(err)
@@ -78,12 +82,33 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// turn marks a recording to be shown turned right by so many degrees: by the matrix of its track header (QuickTime File Format, "Matrices").
+func turn(t *testing.T, file string, degrees int) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const one, minus = 1 << 16, 0xffff0000
+	matrix := map[int][4]uint32{90: {0, one, minus, 0}, 180: {minus, 0, 0, minus}, 270: {0, minus, one, 0}}[degrees]
+	at := bytes.Index(b, []byte("tkhd")) + 4 + 40 // version 0, and the first track is the video
+	for i, v := range []uint32{matrix[0], matrix[1], 0, matrix[2], matrix[3]} {
+		binary.BigEndian.PutUint32(b[at+4*i:], v)
+	}
+	turned := filepath.Join(t.TempDir(), filepath.Base(file))
+	if err := os.WriteFile(turned, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return turned
+}
+
 // TestTurned checks the picture itself: what is at the top of the original as a player shows it is at the top of the proxy.
 func TestTurned(t *testing.T) {
 	tools := open(t, Config{})
 	// A white bar at the left of the coded picture is at the top once it is turned a quarter right.
 	file := record(t, "a.mp4", "-f", "lavfi", "-i", "color=black:s=320x160:r=25:d=1,drawbox=x=0:w=80:h=160:t=fill:c=white",
-		"-c:v", "libx264", "-metadata:s:v:0", "rotate=90")
+		"-c:v", "libx264")
+	file = turn(t, file, 90)
 	s, p, _ := proxy(t, tools, &disk{file: file})
 	if p.Width != 160 || p.Height != 320 {
 		t.Fatalf("%dx%d", p.Width, p.Height)

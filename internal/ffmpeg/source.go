@@ -76,15 +76,20 @@ func (r *recording) judge(err error) error {
 	return err
 }
 
-// scrub takes the loopback address out of what a child said: whoever reads the log could fetch the original while the call lasts.
+// scrub takes the loopback address out of what a child said: whoever reads the log could fetch the original while the call lasts. It takes
+// the memory addresses out as well, and shortens lines.
 func (r *recording) scrub(s string) string {
-	s = strings.ReplaceAll(s, r.url, "the recording")
-	return strings.Map(func(c rune) rune {
-		if c < ' ' && c != '\n' {
-			return -1
+	var out []string
+	for line := range strings.Lines(strings.ReplaceAll(s, r.url, "the recording")) {
+		who, rest, ok := strings.Cut(line, " @ 0x")
+		if _, said, also := strings.Cut(rest, "] "); ok && also && strings.HasPrefix(who, "[") {
+			line = who + "] " + said
 		}
-		return c
-	}, s)
+		if line = clean(line, 200); line != "" {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // oddities are what the index itself gives away.

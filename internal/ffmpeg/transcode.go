@@ -123,7 +123,7 @@ func (r *recording) maySound() bool {
 func (r *recording) doubts(m made) (words []string) {
 	if said := strings.TrimSpace(r.scrub(m.output.stderr)); said != "" {
 		first, _, _ := strings.Cut(said, "\n")
-		words = append(words, clean(fmt.Sprintf("parts of the recording are damaged: %d complaints of the decoder, the first: %s", max(1, m.output.lines), first)))
+		words = append(words, fmt.Sprintf("parts of the recording are damaged: %d complaints of the decoder, the first: %s", max(1, m.output.lines), first))
 	}
 	if r.index != nil && !r.index.fragmented {
 		if tracks := r.index.video(); len(tracks) > 0 && m.proxy.Frames < tracks[0].samples {

@@ -233,6 +233,16 @@ func TestUniqueKeys(t *testing.T) {
 	create(t, c, doc{"id": "2", "shard": "t", "plate": "AB", "force": "met"})
 	_, err = c.ReplaceItem(t.Context(), pk("s"), "2", raw(doc{"id": "2", "shard": "s", "plate": "AB", "force": "met"}), nil)
 	want(t, err, 409)
+	kept, err := c.ReadItem(t.Context(), pk("s"), "2", nil) // the refused write took nothing away
+	check(t, err)
+	if decode(t, kept.Value)["force"] != "gmp" {
+		t.Fatalf("%s", kept.Value)
+	}
+	_, err = c.CreateItem(t.Context(), pk("s"), raw(doc{"id": "4", "shard": "s", "plate": "AB", "force": "gmp"}), nil)
+	want(t, err, 409)
+	long := strings.Repeat("x", 5000) // compared whole
+	create(t, c, doc{"id": "5", "shard": "s", "plate": long + "1"})
+	create(t, c, doc{"id": "6", "shard": "s", "plate": long + "2"})
 	_, err = c.ReplaceItem(t.Context(), pk("s"), "1", raw(doc{"id": "1", "shard": "s", "plate": "AB", "force": "met", "v": 2}), nil)
 	check(t, err)
 	_, err = c.DeleteItem(t.Context(), pk("s"), "1", nil)

@@ -152,7 +152,9 @@ func all(t testing.TB, c *azcosmos.ContainerClient, key azcosmos.PartitionKey, t
 		if err != nil {
 			return items, pages, err
 		}
-		pages++
+		if pages++; pages > 5000 {
+			t.Fatalf("%s: the pages do not end", text)
+		}
 		for _, it := range page.Items {
 			items = append(items, string(it))
 		}

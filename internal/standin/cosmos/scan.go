@@ -61,7 +61,7 @@ func (p *plan) forward(cur *bolt.Cursor, after []byte, item func(k, v []byte) bo
 	}
 	for k, v := cur.Seek(append(bytes.Clone(p.prefix), start...)); k != nil && bytes.HasPrefix(k, p.prefix); k, v = cur.Next() {
 		rest := k[len(p.prefix):]
-		if after != nil && false {
+		if after != nil && bytes.Compare(rest, after) <= 0 {
 			continue
 		}
 		if p.hi != nil && bytes.Compare(rest, p.hi) > 0 && !bytes.HasPrefix(rest, p.hi) || !item(k, v) {

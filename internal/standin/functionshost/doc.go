@@ -34,6 +34,9 @@
 //
 //   - functionTimeout starts when the call is sent, not while it waits for the handler.
 //   - A forwarding error answers 500; YARP alone would say 502 or 504.
+//   - Only refused connections are tried again; Azure may repeat a request without a body whose handler died on it.
+//   - After a broken connection the failure is reported when the handler's end is known, 100 ms later at most, so
+//     that a redelivery does not meet the dead process.
 //   - Metadata of an admin run (SequenceNumber -1, no MessageId) and the DateTime without a zone of a timer's first
 //     run are concluded from sources.
 //   - Time zones of schedules (WEBSITE_TIME_ZONE), the limits of 8192 bytes for URLs and 230 s for answers,

@@ -103,6 +103,8 @@ func (h *Host) reverseProxy(p *process, id string, moved func()) *forwarder {
 			}
 			if cause := context.Cause(r.Context()); cause != nil {
 				err = cause
+			} else if status == http.StatusInternalServerError {
+				p.awaitEnd()
 			}
 			f.err = err
 			w.WriteHeader(status)

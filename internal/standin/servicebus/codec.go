@@ -217,7 +217,7 @@ func (d *decoder) variable(code byte) (any, error) {
 	return nil, fmt.Errorf("unknown type code %#02x", code)
 }
 
-// frame of a compound or array: its content as a decoder of its own, and the number of elements.
+// sub reads the head of a compound or array: its content as a decoder of its own, and the number of elements.
 func (d *decoder) sub(wide bool) (*decoder, int, error) {
 	if err := d.enter(); err != nil {
 		return nil, 0, err

@@ -102,7 +102,7 @@ func TestWhatIsNotImplementedIsRefused(t *testing.T) {
 	}
 }
 
-func TestOversizedTransferFromARawClient(t *testing.T) {
+func TestMessagesThatCannotBeStoredAreRejected(t *testing.T) {
 	r := newRig(t)
 	conn, session := r.raw(t)
 	defer conn.Close()
@@ -110,7 +110,7 @@ func TestOversizedTransferFromARawClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// go-amqp checks the limit itself, so the oversized delivery is a batch whose frames we send by hand elsewhere; here
+	// A message over the limit never leaves go-amqp: TestLinkViolations sends one by hand. Here
 	// a message that is exactly at the limit must pass.
 	m := amqp.NewMessage(bytes.Repeat([]byte("x"), MaxMessageSize-8))
 	if err := s.Send(testContext(t), m, nil); err != nil {
