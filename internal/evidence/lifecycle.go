@@ -79,7 +79,13 @@ func Receive(id ID, o Original, name Name, attention []Attention, c Cause) (Reco
 	})
 }
 
-// Schedule records the pending disposal that was just sent: a message of epoch r.Retention.Epoch+1 with that sequence number.
+// NextEpoch is the epoch of the disposal that is sent at a moment: greater than the record's, and never that of an earlier attempt whose
+// commit failed. So a message that no record names is void, and each record has one live disposal.
+func (r Record) NextEpoch(at time.Time) int {
+	return max(r.Retention.Epoch+1, int(at.UnixMilli()))
+}
+
+// Schedule records the pending disposal that was just sent with that sequence number: its epoch is r.NextEpoch(c.At).
 func (r Record) Schedule(due, fires time.Time, sequence int64, c Cause) (Record, Entry, error) {
 	if r.Flagged() {
 		return r, Entry{}, fmt.Errorf("scheduling %s, which is flagged: %w", r.ID, Refused)
@@ -88,14 +94,14 @@ func (r Record) Schedule(due, fires time.Time, sequence int64, c Cause) (Record,
 	if r.Retention.State == Scheduled {
 		op = OpDefer
 	}
-	return r.step(op, c, scheduleChanges(due, fires, r.Retention.Epoch+1), func(n *Record) {
-		n.Retention.pend(due, fires, sequence)
+	epoch := r.NextEpoch(c.At)
+	return r.step(op, c, scheduleChanges(due, fires, epoch), func(n *Record) {
+		n.Retention.pend(due, fires, epoch, sequence)
 	})
 }
 
-func (t *Retention) pend(due, fires time.Time, sequence int64) {
-	t.Due, t.Fires, t.Sequence = due.UTC(), fires.UTC(), sequence
-	t.Epoch++
+func (t *Retention) pend(due, fires time.Time, epoch int, sequence int64) {
+	t.Due, t.Fires, t.Epoch, t.Sequence = due.UTC(), fires.UTC(), epoch, sequence
 }
 
 func scheduleChanges(due, fires time.Time, epoch int) map[string]string {
@@ -141,12 +147,13 @@ func (r Record) EndLastFlag(id string, due time.Time, sequence int64, c Cause) (
 	if _, ok := r.FlagByID(id); !ok || len(r.Flags) != 1 || r.Retention.State != Flagged {
 		return r, Entry{}, fmt.Errorf("flag %s of %s is not the last one: %w", id, r.ID, Refused)
 	}
-	changes := scheduleChanges(due, due, r.Retention.Epoch+1)
+	epoch := r.NextEpoch(c.At)
+	changes := scheduleChanges(due, due, epoch)
 	changes["flag"] = id
 	return r.step(OpSchedule, c, changes, func(n *Record) {
 		n.dropFlag(id)
 		n.Retention.Released = c.At.UTC()
-		n.Retention.pend(due, due, sequence)
+		n.Retention.pend(due, due, epoch, sequence)
 	})
 }
 

@@ -46,7 +46,7 @@ type Retention struct {
 	State    State     `json:"state"`
 	Due      time.Time `json:"due,omitzero"`              // nothing is erased before it
 	Fires    time.Time `json:"fires,omitzero"`            // when the pending message comes: due, or later if deferred
-	Epoch    int       `json:"epoch"`                     // a message of another epoch means nothing
+	Epoch    int       `json:"epoch"`                     // grows with each disposal and flag; a message of another epoch means nothing
 	Sequence int64     `json:"sequence,string,omitempty"` // of the pending scheduled message; a string in JSON, since it may pass 2^53
 	Released time.Time `json:"released,omitzero"`         // when the last flag ended: a new full window starts there
 }

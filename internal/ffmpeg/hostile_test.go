@@ -155,14 +155,16 @@ func TestReferences(t *testing.T) {
 	file := record(t, "a.mov", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=1", "-c:v", "libx264")
 	canary, touched := pipe(t)
 	refers := alias(t, file, canary)
-	cmd := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-enable_drefs", "1", "-use_absolute_path", "1", refers)
+	cmd := exec.CommandContext(t.Context(), "ffprobe", "-v", "debug", "-enable_drefs", "1", "-use_absolute_path", "1", refers)
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s %v", out, err)
 	_ = cmd.Run() // the pipe is empty: it fails
 	touched(true)
 	canary, touched = pipe(t)
 	refers = alias(t, file, canary)
 	tools := open(t, Config{})
 	d := &disk{file: refers}
-	_, err := tools.Probe(t.Context(), d.source(t))
+	_, err = tools.Probe(t.Context(), d.source(t))
 	_, _, err2 := tools.Transcode(t.Context(), d.source(t), newShelf(t).put)
 	t.Log(err, err2)
 	if touched(false) {

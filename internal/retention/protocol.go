@@ -24,7 +24,7 @@ type Protocol struct {
 
 // Schedule makes sure that a record which nobody flagged has a pending disposal. Done twice it does nothing the second time.
 func (p *Protocol) Schedule(ctx context.Context, id evidence.ID, c evidence.Cause) (evidence.Record, error) {
-	return p.pend(ctx, id, func(r evidence.Record) (time.Time, pending, error) {
+	return p.pend(ctx, id, c.At, func(r evidence.Record) (time.Time, pending, error) {
 		if r.Retention.State != evidence.Received {
 			return time.Time{}, nil, evidence.Unchanged
 		}
@@ -38,7 +38,7 @@ func (p *Protocol) Schedule(ctx context.Context, id evidence.ID, c evidence.Caus
 // Defer sends a scheduled record's disposal again, to come at fires: because it is not due, because disposal is paused, or because
 // reconcile found that the message was lost. The message that was pending before is void from the commit on.
 func (p *Protocol) Defer(ctx context.Context, id evidence.ID, epoch int, fires time.Time, c evidence.Cause) (evidence.Record, error) {
-	return p.pend(ctx, id, func(r evidence.Record) (time.Time, pending, error) {
+	return p.pend(ctx, id, c.At, func(r evidence.Record) (time.Time, pending, error) {
 		if r.Retention.State != evidence.Scheduled || r.Retention.Epoch != epoch {
 			return time.Time{}, nil, evidence.Unchanged
 		}
@@ -121,7 +121,7 @@ func stands(r evidence.Record, flag string) bool {
 }
 
 func (p *Protocol) endLast(ctx context.Context, id evidence.ID, flag string, c evidence.Cause) (evidence.Record, error) {
-	return p.pend(ctx, id, func(r evidence.Record) (time.Time, pending, error) {
+	return p.pend(ctx, id, c.At, func(r evidence.Record) (time.Time, pending, error) {
 		if !stands(r, flag) || len(r.Flags) != 1 {
 			return time.Time{}, nil, evidence.Unchanged // ended already, or no longer the last
 		}
@@ -140,22 +140,22 @@ type pending func(sequence int64) (evidence.Record, evidence.Entry, error)
 const pendTries = 8
 
 // pend sends the message of the record's next epoch and commits the move that records it, in this order. A crash between leaves a
-// message that finds, when it comes, either another epoch or a record whose own due date decides: harmless both ways. The other
-// order could leave a record that waits for a message which was never sent: kept for ever.
-func (p *Protocol) pend(ctx context.Context, id evidence.ID, plan func(evidence.Record) (time.Time, pending, error)) (evidence.Record, error) {
+// message whose epoch no record will have: void. The other order could leave a record that waits for a message which was never
+// sent: kept for ever.
+func (p *Protocol) pend(ctx context.Context, id evidence.ID, at time.Time, plan func(evidence.Record) (time.Time, pending, error)) (evidence.Record, error) {
 	for try := 1; ; try++ {
 		r, err := p.Ledger.Get(ctx, id)
 		if err != nil {
 			return r, err
 		}
-		at, move, err := plan(r)
+		fires, move, err := plan(r)
 		if errors.Is(err, evidence.Unchanged) {
 			return r, nil
 		}
 		if err != nil {
 			return r, err
 		}
-		sequence, err := p.Disposals.Schedule(ctx, evidence.Disposal{Evidence: id, Epoch: r.Retention.Epoch + 1}, at)
+		sequence, err := p.Disposals.Schedule(ctx, evidence.Disposal{Evidence: id, Epoch: r.NextEpoch(at)}, fires)
 		if err != nil {
 			return r, fmt.Errorf("scheduling the disposal of %s: %w", id, err)
 		}

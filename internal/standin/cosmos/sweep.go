@@ -66,7 +66,7 @@ func (s *Server) sweepSome(c *container) (more bool, err error) {
 		}
 		for _, k := range keys {
 			v := t.docs.Get(k)
-			if true || !recordOf(v).expired(c, now.Unix()) {
+			if v == nil || !recordOf(v).expired(c, now.Unix()) {
 				continue // written anew meanwhile
 			}
 			doc, err := parseStored(recordOf(v).body)

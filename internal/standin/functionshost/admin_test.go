@@ -71,6 +71,7 @@ func TestAdmin(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	r := offline(t, "Hang")
 	r.Write(t, "Tick/function.json", `{"bindings":[{"type":"timerTrigger","name":"t","schedule":"* * * * * *"}]}`)
 	h := r.Start(t)

@@ -1,6 +1,7 @@
 package functionshost
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -23,6 +24,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.ContentLength > h.bodyLimit {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		drainBody(r.Body)
 		return
 	}
 	if len(path) == 0 {
@@ -42,4 +44,11 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		strip(r.Header)
 		h.proxy(w, r, f)
 	}
+}
+
+// drainBody reads a little of a refused body, so that a client that is nearly done finds the answer and not a
+// reset connection.
+func drainBody(body io.Reader) {
+	const most = 1 << 20
+	_, _ = io.CopyN(io.Discard, body, most) // a client that goes away is no loss
 }

@@ -181,21 +181,20 @@ func (f *function) readBindings(bindings []bindingFile, prefix string, s setting
 	case "timertrigger":
 		err = f.readTimer(trigger, s)
 	case "httptrigger":
-		if len(others) == 1 && strings.EqualFold(others[0], "http out") {
-			others = nil
-		} else {
+		if len(others) != 1 || !strings.EqualFold(others[0], "http out") {
 			return fmt.Errorf("an HTTP function has exactly one httpTrigger and one http out: with %q the host would fall back to the JSON mode, which is not covered", others)
 		}
+		others = nil
 		err = f.readHTTP(trigger, prefix)
 	case "eventgridtrigger":
 		return fmt.Errorf("eventGridTrigger is not covered: let Event Grid deliver to a Service Bus queue")
 	default:
 		return fmt.Errorf("trigger type %q is unknown here: serviceBusTrigger, timerTrigger or httpTrigger", triggerType)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("%s: %w", triggerType, err)
-	}
-	if len(others) > 0 {
+	case len(others) > 0:
 		return fmt.Errorf("bindings beside the trigger are refused, found %q: the host decodes base64-looking strings of output bindings; send with the SDK", others)
 	}
 	return nil

@@ -87,6 +87,7 @@ func listen(s *fakeSource, calls int, renewal time.Duration, handle func(*messag
 }
 
 func TestListenerSettlesAndBoundsItsCalls(t *testing.T) {
+	t.Parallel()
 	s := newFake(20)
 	s.faults = []error{nil, errors.New("the broker is away"), nil}
 	var now, most atomic.Int64
@@ -117,6 +118,7 @@ func TestListenerSettlesAndBoundsItsCalls(t *testing.T) {
 }
 
 func TestListenerKeepsTheLock(t *testing.T) {
+	t.Parallel()
 	s := newFake(1)
 	release := make(chan struct{})
 	stop := listen(s, 1, time.Hour, func(*message) error { <-release; return nil })
@@ -131,6 +133,7 @@ func TestListenerKeepsTheLock(t *testing.T) {
 }
 
 func TestListenerStopsRenewing(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		lost    bool
 		renewal time.Duration
@@ -148,6 +151,7 @@ func TestListenerStopsRenewing(t *testing.T) {
 }
 
 func TestClosingDoesNotWaitForTheBroker(t *testing.T) {
+	t.Parallel()
 	s := newFake(1)
 	s.stuck = make(chan struct{})
 	stop := listen(s, 1, 0, func(*message) error { return nil })

@@ -106,6 +106,7 @@ func TestStringModePollutesTheMetadata(t *testing.T) {
 }
 
 func TestEmptyAnswerHangsUntilTheTimeoutKills(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"Empty", "Null"} {
 		t.Run(name, func(t *testing.T) {
 			r := offline(t, name, "Ok")
@@ -134,6 +135,7 @@ func TestEmptyAnswerHangsUntilTheTimeoutKills(t *testing.T) {
 }
 
 func TestTimeoutKillsEverythingInFlight(t *testing.T) {
+	t.Parallel()
 	r := offline(t, "Child", "Hang", "Ok")
 	r.Write(t, "host.json", strings.Replace(plainHost, "00:00:30", "00:00:01.5", 1))
 	h := r.Start(t)
@@ -169,6 +171,7 @@ func gone(pid string) bool {
 }
 
 func TestUnlimitedTimeout(t *testing.T) {
+	t.Parallel()
 	r := offline(t, "Hang", "Slow")
 	r.Write(t, "host.json", strings.Replace(plainHost, `"00:00:30"`, `"-1"`, 1))
 	h := r.Start(t)

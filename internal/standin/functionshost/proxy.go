@@ -60,12 +60,17 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, f *function) {
 	}()
 	_ = http.NewResponseController(w).EnableFullDuplex() // a writer that cannot is a recorder, which never waits
 	r = r.WithContext(ctx)
+	sent := r.Body
 	if r.ContentLength != 0 && r.Body != nil {
 		r.Body = watched{http.MaxBytesReader(w, r.Body, h.bodyLimit), moved}
 	}
 	broken := h.reverseProxy(process, id, moved).forward(w, r)
 	if broken != nil {
 		log.Error("forwarding to the handler", "error", broken.Error())
+	}
+	var large *http.MaxBytesError
+	if errors.As(broken, &large) {
+		drainBody(sent)
 	}
 	failed = broken != nil
 }

@@ -214,6 +214,7 @@ func TestFailuresEndInTheDeadLetterQueue(t *testing.T) {
 }
 
 func TestLockIsRenewedWhileTheCallIsOpen(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t)
 	r := root(t, b, functionshost.Files{"Slow/function.json": queue(`"queueName":"short"`)}) // 1 s of lock, 1.5 s of work
 	r.Start(t)
@@ -271,6 +272,7 @@ func TestMessagesSurviveTheHandler(t *testing.T) {
 }
 
 func TestBrokerRestart(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t)
 	r := root(t, b, functionshost.Files{"Ok/function.json": queue(`"queueName":"ingest"`), "Slow/function.json": queue(`"queueName":"short"`)})
 	h := r.Start(t)
@@ -292,6 +294,7 @@ func TestBrokerRestart(t *testing.T) {
 }
 
 func TestHostStartsBeforeItsBroker(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t)
 	r := root(t, b, functionshost.Files{"Ok/function.json": queue(`"queueName":"ingest"`)})
 	b.stop()
@@ -326,6 +329,7 @@ func TestMessageThatBreaksTheSDK(t *testing.T) {
 }
 
 func TestAdvancedClockOfTheBroker(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t)
 	r := root(t, b, functionshost.Files{"Slow/function.json": queue(`"queueName":"ingest"`)})
 	r.Start(t)

@@ -115,6 +115,7 @@ func TestCallsWaitUntilTheHandlerIsReady(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	t.Run("200 restarts, uncounted", func(t *testing.T) {
 		r := offline(t, "Exit200", "Ok")
 		h := r.Start(t)
@@ -203,6 +204,7 @@ func TestCrashesMoreThanHalfAnHourApartAreForgotten(t *testing.T) {
 }
 
 func TestCrashesAtTheStart(t *testing.T) {
+	t.Parallel()
 	r := offline(t, "Ok")
 	r.Settings["START_CRASHES"] = "2"
 	h := r.Start(t)
@@ -225,6 +227,7 @@ func TestCrashesAtTheStart(t *testing.T) {
 }
 
 func TestHandlerThatIsNeverReady(t *testing.T) {
+	t.Parallel()
 	for name, setting := range map[string][2]string{"silent": {"START_DELAY", "1h"}, "exit 0 at once": {"START_EXIT", "0"}} {
 		t.Run(name, func(t *testing.T) {
 			r := offline(t, "Ok")
