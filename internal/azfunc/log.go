@@ -23,8 +23,9 @@ func withInvocation(ctx context.Context, call Invocation) context.Context {
 	return context.WithValue(ctx, invocationKey{}, call)
 }
 
-// logInvocation writes the one line of an invocation.
-func logInvocation(ctx context.Context, call Invocation, result evidence.Result, took time.Duration, err error) {
+// logInvocation writes the one line of an invocation. Only what a person asked for can be refused: a trigger that fails is a fault, even
+// one without a delivery count, as a timer is.
+func logInvocation(ctx context.Context, call Invocation, asked bool, result evidence.Result, took time.Duration, err error) {
 	level, event := slog.LevelInfo, eventDone
 	attributes := []slog.Attr{
 		slog.String("evidence", string(result.Evidence)), slog.Int("delivery", call.Delivery),
@@ -33,7 +34,7 @@ func logInvocation(ctx context.Context, call Invocation, result evidence.Result,
 	if err != nil {
 		level, event = slog.LevelError, eventFailed
 		var kind evidence.Kind
-		if errors.As(err, &kind) && kind != evidence.Unavailable && call.Delivery == 0 {
+		if errors.As(err, &kind) && kind != evidence.Unavailable && asked {
 			level, event = slog.LevelWarn, eventRefused
 		}
 		attributes = append(attributes, slog.String("kind", string(kind)), slog.String("error", err.Error()))

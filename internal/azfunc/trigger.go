@@ -29,7 +29,7 @@ func Trigger[T any](function, binding string, now func() time.Time, run func(con
 				return run(ctx, message, evidence.Cause{By: evidence.Stage(function), At: now(), Correlation: correlation})
 			})
 		}
-		logInvocation(ctx, call, result, now().Sub(start), err)
+		logInvocation(ctx, call, false, result, now().Sub(start), err)
 		if err != nil {
 			problem(w, err, call.ID)
 			return
@@ -59,7 +59,7 @@ func Request(function string, who Identify, now func() time.Time, run func(http.
 			_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxEnvelope))
 			problem(w, err, call.ID)
 		}
-		logInvocation(r.Context(), call, result, now().Sub(start), err)
+		logInvocation(r.Context(), call, true, result, now().Sub(start), err)
 	})
 }
 

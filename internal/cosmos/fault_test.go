@@ -74,10 +74,9 @@ func pass(http.ResponseWriter, *http.Request) bool { return false }
 // TestLostReply stores the batch and drops the connection before the answer.
 func TestLostReply(t *testing.T) {
 	database := stands.declare(t)
-	lost := 0
+	var lost atomic.Int32
 	address := between(t, pass, func(answer *http.Response) error {
-		if isBatch(answer.Request) && lost == 0 {
-			lost++
+		if isBatch(answer.Request) && lost.CompareAndSwap(0, 1) {
 			return errors.New("dropped")
 		}
 		return nil
@@ -88,8 +87,8 @@ func TestLostReply(t *testing.T) {
 	if !errors.Is(err, evidence.Unavailable) && !errors.Is(err, evidence.Conflict) {
 		t.Fatalf("after a lost reply: %v", err)
 	}
-	if lost != 1 {
-		t.Fatalf("%d replies were lost", lost)
+	if lost.Load() != 1 {
+		t.Fatal("no reply was lost")
 	}
 	stored, err := s.Get(t.Context(), r.ID)
 	if err != nil {

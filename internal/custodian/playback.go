@@ -49,7 +49,7 @@ func (k *Custodian) link(ctx context.Context, id evidence.ID, playlist io.Reader
 	links := map[string]string{}
 	sign := func(name string) (string, error) {
 		if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`).MatchString(name) {
-			return "", fmt.Errorf("the playlist of %s names %.60q: %w", id, name, evidence.Invalid)
+			return "", fmt.Errorf("the playlist of %s names %.60q, which is none of its renditions; reprocess the proxy: %w", id, name, evidence.Refused)
 		}
 		if links[name] == "" {
 			link, err := k.Signer.Sign(ctx, id, name, k.LinkTTL)
@@ -70,12 +70,14 @@ func (k *Custodian) link(ctx context.Context, id evidence.ID, playlist io.Reader
 				return "", err
 			}
 			line = link
-		} else if m := attribute.FindStringSubmatch(line); m != nil {
-			link, err := sign(m[1])
-			if err != nil {
-				return "", err
+		} else {
+			for _, m := range attribute.FindAllStringSubmatch(line, -1) {
+				link, err := sign(m[1])
+				if err != nil {
+					return "", err
+				}
+				line = strings.Replace(line, m[0], `URI="`+link+`"`, 1)
 			}
-			line = strings.Replace(line, m[0], `URI="`+link+`"`, 1)
 		}
 		out.WriteString(line + "\n")
 	}

@@ -74,7 +74,7 @@ func scaling() ffgo.KwArgs {
 // timed in 1/90000 s. Sound is filled with silence where it begins late or has holes: a player that finds pictures without sound in one
 // file stalls there. B-frames are off since fragments cut with them shift the picture against the sound. The encoder's own lead-in
 // (before 0) is dropped instead of moving everything, so that no time is ever negative.
-func (t *Tools) proxyArgs(r *recording, dir string, sound bool) ([]string, error) {
+func (t *Tools) proxyArgs(r *recording, sound bool) ([]string, error) {
 	args, err := arguments(func() *ffgo.Stream {
 		input := t.inputOptions(r)
 		if t.cfg.Threads > 0 {

@@ -68,7 +68,7 @@ func (t *Tools) run(ctx context.Context, path, dir string, args []string, limit 
 	cmd.WaitDelay = 5 * time.Second
 	confine(cmd)
 	err := cmd.Run()
-	out := output{stdout: stdout.Bytes(), stderr: stderr.String(), lines: stderr.lines}
+	out := output{stdout: stdout.kept, stderr: stderr.String(), lines: stderr.lines}
 	if cmd.ProcessState != nil {
 		out.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
@@ -105,19 +105,20 @@ func last(s string) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// bounded collects up to limit bytes and then refuses, which ends the child.
+// bounded collects up to limit bytes and then refuses, which ends the child. It does not embed the buffer: that one's ReadFrom has no limit.
 type bounded struct {
-	bytes.Buffer
+	kept  []byte
 	limit int
 	flood bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
+	if len(b.kept)+len(p) > b.limit {
 		b.flood = true
 		return 0, errFlood
 	}
-	return b.Buffer.Write(p)
+	b.kept = append(b.kept, p...)
+	return len(p), nil
 }
 
 const (

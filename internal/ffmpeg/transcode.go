@@ -83,7 +83,7 @@ func (t *Tools) encode(r *recording, dir string) (made, error) {
 }
 
 func (t *Tools) pass(r *recording, dir string, sound bool) (m made, err error) {
-	args, err := t.proxyArgs(r, dir, sound)
+	args, err := t.proxyArgs(r, sound)
 	if err != nil {
 		return m, err
 	}

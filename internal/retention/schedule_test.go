@@ -1,7 +1,6 @@
 package retention_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -11,8 +10,6 @@ import (
 	"bwv/internal/evidence"
 	"bwv/internal/retention"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 const keep = 31 * 24 * time.Hour
 
@@ -77,9 +74,10 @@ func TestDecide(t *testing.T) {
 	golden(t, "testdata/decide.golden", out.String())
 }
 
+// golden compares got with a file; with UPDATE_GOLDEN set it writes the file anew, to be read before it is committed.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
+	if os.Getenv("UPDATE_GOLDEN") != "" {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}

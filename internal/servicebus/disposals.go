@@ -31,8 +31,11 @@ func (b *Bus) Schedule(ctx context.Context, d evidence.Disposal, at time.Time) (
 	return sequences[0], nil
 }
 
-// whole is at, or the first millisecond after it: the protocol counts in those, and a message must not come early.
+// whole is at, or the first millisecond after it: the protocol counts in those, from 1970 on, and a message must not come early.
 func whole(at time.Time) time.Time {
+	if first := time.Unix(0, 0).UTC(); at.Before(first) {
+		return first
+	}
 	if ms := at.Truncate(time.Millisecond); ms.Before(at) {
 		return ms.Add(time.Millisecond)
 	}

@@ -65,6 +65,9 @@ func past(t *testing.T, d evidence.Disposals, receive Receive[evidence.Disposal]
 		schedule(t, d, m, time.Now().Add(-ago))
 		comes(t, receive, m)
 	}
+	never := evidence.Disposal{Evidence: idOf(9), Epoch: 1}
+	schedule(t, d, never, time.Time{})
+	comes(t, receive, never)
 	quiet(t, receive)
 }
 

@@ -149,6 +149,9 @@ func serveCall(w http.ResponseWriter, r *http.Request) {
 			record(Call{Function: "child", Args: []string{strconv.Itoa(child.Process.Pid)}})
 		}
 		select {}
+	case "Long":
+		time.Sleep(4500 * time.Millisecond)
+		answer("application/json", "{}")
 	case "Slow":
 		time.Sleep(1500 * time.Millisecond)
 		answer("application/json", "{}")

@@ -1,0 +1,367 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bwv/internal/evidence"
+)
+
+func TestSpan(t *testing.T) {
+	for _, row := range []struct {
+		header   string
+		from, to int64
+		status   int
+	}{
+		{"", 0, 100, 200},
+		{"bytes=0-", 0, 100, 206},
+		{"bytes=10-19", 10, 20, 206},
+		{"bytes=90-1000", 90, 100, 206},
+		{"bytes=90-9223372036854775807", 90, 100, 206},
+		{"bytes=-10", 90, 100, 206},
+		{"bytes=-1000", 0, 100, 206},
+		{"bytes=-0", 0, 0, 416},
+		{"bytes=100-", 0, 0, 416},
+		{"bytes=5-4", 0, 100, 200},
+		{"bytes=0-1,5-6", 0, 100, 200},
+		{"bytes=a-b", 0, 100, 200},
+		{"bytes=--1", 0, 100, 200},
+		{"lines=1-2", 0, 100, 200},
+	} {
+		if from, to, status := span(row.header, 100); from != row.from || to != row.to || status != row.status {
+			t.Errorf("%q: %d-%d, %d", row.header, from, to, status)
+		}
+	}
+}
+
+// TestLoopback asks the server as a child would, and as somebody who guesses.
+func TestLoopback(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(file, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, err := listen(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, release := b.register(t.Context(), (&disk{file: file}).source(t))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(method, url, span string) (int, string, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Range", span)
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(body), answer.Header.Get("Content-Range")
+	}
+	for _, row := range []struct {
+		method, url, span string
+		status            int
+		body, place       string
+	}{
+		{"GET", s.url, "", 200, "0123456789", ""},
+		{"GET", s.url, "bytes=2-4", 206, "234", "bytes 2-4/10"},
+		{"HEAD", s.url, "bytes=2-", 206, "", "bytes 2-9/10"},
+		{"GET", s.url, "bytes=10-", 416, "", "bytes */10"},
+		{"POST", s.url, "", 405, "", ""},
+		{"GET", s.url + "x", "", 404, "404 page not found\n", ""},
+		{"GET", "http://" + b.address + "/", "", 404, "404 page not found\n", ""},
+	} {
+		if status, body, place := ask(row.method, row.url, row.span); status != row.status || body != row.body || place != row.place {
+			t.Errorf("%s %s: %d %q %q", row.method, row.span, status, body, place)
+		}
+	}
+	release()
+	if status, _, _ := ask("GET", s.url, ""); status != 404 {
+		t.Errorf("after the call: %d", status)
+	}
+	if err := b.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestISO6709(t *testing.T) {
+	for _, row := range []struct {
+		text          string
+		lat, lon, alt float64
+		ok            bool
+	}{
+		{"+33.1268-117.3273/", 33.1268, -117.3273, 0, true},
+		{"+27.5916+086.5640+8850/", 27.5916, 86.564, 8850, true},
+		{"+51.5007-000.1246+035.000CRSWGS_84/", 51.5007, -0.1246, 35, true},
+		{"+4012.22-07500.25/", 40.2036667, -75.0041667, 0, true},
+		{"+401213.1-0750015.1/", 40.2036389, -75.0041944, 0, true},
+		{"+00.0000+000.0000/", 0, 0, 0, false},
+		{"+91.0+000.1/", 0, 0, 0, false},
+		{"51.5,-0.12", 0, 0, 0, false},
+		{"+51.5", 0, 0, 0, false},
+		{"+5x.5-000.1/", 0, 0, 0, false},
+		{"+-/", 0, 0, 0, false},
+		{"", 0, 0, 0, false},
+	} {
+		f, ok := iso6709(row.text)
+		if ok != row.ok || math.Abs(f.Latitude-row.lat) > 1e-6 || math.Abs(f.Longitude-row.lon) > 1e-6 || f.Altitude != row.alt {
+			t.Errorf("%q: %+v %t", row.text, f, ok)
+		}
+	}
+}
+
+func TestSniff(t *testing.T) {
+	packets := func(size, at, n int) []byte {
+		b := make([]byte, size*n)
+		for i := at; i < len(b); i += size {
+			b[i] = 0x47
+		}
+		return b
+	}
+	for _, row := range []struct {
+		name string
+		head []byte
+		want string
+	}{
+		{"mov", []byte("\x00\x00\x00\x14ftypqt  \x00\x00\x02\x00"), "mov"},
+		{"mp4", []byte("\x00\x00\x00\x14ftypisom\x00\x00\x02\x00"), "mp4"},
+		{"old mov", []byte("\x00\x00\x00\x08wide\x00\x00"), "mp4"},
+		{"impossible box", []byte("\x00\x00\x00\x04ftypisom"), ""},
+		{"ts", packets(188, 0, 10), "mpegts"},
+		{"m2ts", packets(192, 4, 10), "mpegts"},
+		{"one G", []byte("G"), ""},
+		{"mkv", []byte{0x1a, 0x45, 0xdf, 0xa3}, "matroska"},
+		{"avi", []byte("RIFF\x00\x00\x00\x00AVI LIST"), "avi"},
+		{"wav", []byte("RIFF\x00\x00\x00\x00WAVEfmt "), ""},
+		{"playlist", []byte("#EXTM3U\n"), ""},
+		{"text", []byte("grüße"), ""},
+	} {
+		c, words := sniff(row.head, 1000)
+		if c.name != row.want || (words == "") != (row.want != "") {
+			t.Errorf("%s: %+v %q", row.name, c, words)
+		}
+	}
+}
+
+func TestRotation(t *testing.T) {
+	for degrees, want := range map[float64]int{0: 0, -90: 90, 90: 270, 180: 180, -180: 180, -270: 270, 450: 270, -89.6: 90, math.NaN(): 0, math.Inf(1): 0} {
+		s := probed{Tags: map[string]string{"rotate": "180"}}
+		s.Side = append(s.Side, struct {
+			Rotation *float64 `json:"rotation"`
+		}{&degrees})
+		if got := s.rotation(); got != want {
+			t.Errorf("%v: %d, not %d", degrees, got, want)
+		}
+	}
+	if s := (probed{Tags: map[string]string{"rotate": "270"}}); s.rotation() != 270 {
+		t.Error("the tag is not read")
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026": "5.1.9 5.1",
+		"ffmpeg version 7.0 Copyright":                           "7.0 7",
+		"ffprobe version n6.1.1 Copyright":                       "n6.1.1 0",
+		"ffmpeg version N-12345-gabc":                            "N-12345-gabc 0",
+		"bash: no":                                               " 0",
+	} {
+		if version, number := readVersion(text); fmt.Sprint(version, " ", number) != want {
+			t.Errorf("%q: %q %v", text, version, number)
+		}
+	}
+}
+
+// TestOpen wants words where a tool is missing, old or something else.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	script := func(name, text string) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, row := range []struct{ path, words string }{
+		{filepath.Join(dir, "none"), "apt-get install ffmpeg"},
+		{script("old", "echo ffmpeg version 4.4.2 Copyright\n"), "5.1 or later"},
+		{script("bare", "echo ffmpeg version 6.0 Copyright; echo configuration: --disable-gpl\n"), "libx264"},
+		{script("other", "echo hello\n"), "does not call itself ffmpeg"},
+		{script("fails", "echo broken >&2; exit 3\n"), "broken"},
+		{script("floods", "yes\n"), "reasonable"},
+	} {
+		if _, err := Open(t.Context(), Config{FFmpeg: row.path}); err == nil || !strings.Contains(err.Error(), row.words) {
+			t.Errorf("%s: %v", row.path, err)
+		}
+	}
+	// What a killed process left is removed; what a living one has stays.
+	left := filepath.Join(dir, scratchPrefix+"left")
+	if err := os.MkdirAll(filepath.Join(left, "1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	one, err := Open(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Open(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left behind: %v", err)
+	}
+	if info, err := os.Stat(one.temp.dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", info, err)
+	}
+	for _, tools := range []*Tools{one, two, one} {
+		if err := tools.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := one.Probe(t.Context(), evidence.Source{}); !errors.Is(err, errClosed) {
+		t.Errorf("after closing: %v", err)
+	}
+}
+
+// TestArguments holds what keeps a hostile file in.
+func TestArguments(t *testing.T) {
+	tools := &Tools{cfg: Config{Threads: 3}}
+	r := &recording{session: &session{url: "http://127.0.0.1:1/token"}, container: container{"mov", "mp4"}}
+	args, err := tools.proxyArgs(r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{args, tools.probeArgs(r)} {
+		text := " " + strings.Join(line, " ") + " "
+		for _, want := range []string{" -protocol_whitelist http,tcp ", " -format_whitelist mov ", " -enable_drefs 0 ", " -use_absolute_path 0 ", " -f mov ", " -codec_whitelist h264,", " -i http://127.0.0.1:1/token "} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no%sin%s", want, text)
+			}
+		}
+	}
+	if strings.Contains(profile(args), "token") || !strings.Contains(profile(args), "-crf 26") {
+		t.Errorf("%q", profile(args))
+	}
+	if again, _ := tools.proxyArgs(r, true); fmt.Sprint(again) != fmt.Sprint(args) {
+		t.Error("the command line is not always the same")
+	}
+}
+
+func TestTail(t *testing.T) {
+	var b tail
+	for i := range 5000 {
+		fmt.Fprintf(&b, "line %d\n", i)
+	}
+	if s := b.String(); len(s) > headBytes+tailBytes+20 || !strings.HasPrefix(s, "line 0\n") || !strings.HasSuffix(s, "line 4999\n") || b.lines != 5000 {
+		t.Errorf("%d bytes, %d lines", len(s), b.lines)
+	}
+	r := &recording{session: &session{url: "http://127.0.0.1:1/t"}}
+	if s := r.scrub("[h264 @ 0x55b9] http://127.0.0.1:1/t: no\x1b[0m\nx"); s != "[h264] the recording: no[0m\nx" {
+		t.Errorf("%q", s)
+	}
+}
+
+// memoryFile is a file in memory, for the boxes.
+type memoryFile []byte
+
+func (m memoryFile) size() int64 { return int64(len(m)) }
+func (m memoryFile) ReadAt(p []byte, offset int64) (int, error) {
+	if offset < 0 || offset > m.size() || int64(len(p)) > m.size()-offset {
+		return 0, errShort
+	}
+	return copy(p, m[offset:]), nil
+}
+
+func boxed(kind string, parts ...[]byte) []byte {
+	b := bytes.Join(parts, nil)
+	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(b))), kind...), b...)
+}
+
+func words(values ...uint32) (b []byte) {
+	for _, v := range values {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+// TestVariable holds what counts as a variable rate.
+func TestVariable(t *testing.T) {
+	for name, row := range map[string]struct {
+		rows    []uint32 // count, duration
+		want    bool
+		samples int64
+	}{
+		"constant":                      {[]uint32{100, 1001}, false, 100},
+		"the last one differs":          {[]uint32{99, 1001, 1, 400}, false, 100},
+		"rounding":                      {[]uint32{1, 33, 2, 34, 1, 33, 2, 34}, false, 6},
+		"variable":                      {[]uint32{10, 33, 10, 66}, true, 20},
+		"one long picture":              {[]uint32{10, 33, 1, 99, 10, 33}, true, 21},
+		"an empty one at the end":       {[]uint32{10, 33, 2, 0}, false, 12},
+		"each differs":                  {[]uint32{1, 30, 1, 40, 1, 50}, true, 3},
+		"claims more rows than it has":  {[]uint32{5, 40}, false, 5},
+		"one sample":                    {[]uint32{1, 40}, false, 1},
+		"none":                          {nil, false, 0},
+		"the largest number of samples": {[]uint32{math.MaxUint32, 40}, false, math.MaxUint32},
+	} {
+		count := uint32(len(row.rows) / 2)
+		if strings.HasPrefix(name, "claims") {
+			count = math.MaxUint32
+		}
+		file := boxed("moov", boxed("trak", boxed("mdia", boxed("hdlr", words(0, 0), []byte("vide"), words(0)), boxed("minf", boxed("stbl",
+			boxed("stts", words(0, count), words(row.rows...)))))))
+		x, err := readIndex(memoryFile(file))
+		if err != nil || len(x.video()) != 1 || x.damaged {
+			t.Fatalf("%s: %+v %v", name, x, err)
+		}
+		if v := x.video()[0]; v.variable != row.want || v.samples != row.samples {
+			t.Errorf("%s: variable %t, %d samples", name, v.variable, v.samples)
+		}
+	}
+}
+
+// FuzzIndex may not crash, hang, or take memory by what a file claims.
+func FuzzIndex(f *testing.F) {
+	for _, name := range []string{"gopro_max_heromode_10s_gps5.mp4", "intel_car-detection_30s.mp4"} {
+		b, err := os.ReadFile(clip(name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		i := bytes.LastIndex(b, []byte("moov")) - 4
+		f.Add(b[i:min(len(b), i+60_000)])
+	}
+	f.Add(boxed("moov", boxed("trak", boxed("mdia", boxed("minf", boxed("stbl", boxed("stts", words(0, math.MaxUint32, math.MaxUint32, math.MaxUint32))))))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file := memoryFile(b)
+		x, err := readIndex(file)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		w := &walker{file: file}
+		for _, tr := range x.tracks {
+			samples, err := w.sampleTable(tr)
+			if err != nil && !damaged(err) {
+				t.Errorf("%v", err)
+			}
+			if len(samples) > maxSamples {
+				t.Errorf("%d samples", len(samples))
+			}
+		}
+	})
+}
