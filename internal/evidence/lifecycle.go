@@ -119,6 +119,9 @@ func (r Record) Flag(f Flag, c Cause) (Record, Entry, error) {
 		return r, Entry{}, fmt.Errorf("recording %s is %s: it was due on %s and can no longer be kept: %w",
 			r.ID, r.Retention.State, r.Retention.Due.Format(time.RFC3339), Refused)
 	}
+	if _, ok := r.FlagByID(f.ID); ok || f.ID == "" {
+		return r, Entry{}, fmt.Errorf("flag %q of %s is there already, or has no id: %w", f.ID, r.ID, Refused)
+	}
 	changes := map[string]string{"flag": f.ID, "purpose": string(f.Purpose), "reference": f.Reference}
 	return r.step(OpFlag, c, changes, func(n *Record) {
 		if r.Retention.State != Flagged {

@@ -81,15 +81,17 @@ func (t *Tools) proxyArgs(r *recording, sound bool) ([]string, error) {
 			input["threads"] = t.cfg.Threads
 		}
 		in := ffgo.Input(r.url, input)
-		pictures := in.Get("V:0").Filter("scale", nil, scaling()).Split()
+		// The formats are spelt out: left to itself, ffmpeg converts every picture for the poster's sake, a tenth of the whole work.
+		pictures := in.Get("V:0").Filter("scale", nil, scaling()).Filter("format", ffgo.Args{"yuv420p"}).Split()
 		streams := []*ffgo.Stream{pictures.Get("0")}
 		if sound {
 			streams = append(streams, in.Get("a:0?"))
 		}
 		hls := ffgo.Output(streams, "proxy.m3u8", t.hlsOptions(sound))
-		still := pictures.Get("1").Filter("select", ffgo.Args{"eq(n,0)+gte(t,start_t+1)*eq(selected_n,1)"})
+		still := pictures.Get("1").Filter("select", ffgo.Args{"eq(n,0)+gte(t,start_t+1)*eq(selected_n,1)"}).
+			Filter("scale", nil).Filter("format", ffgo.Args{"yuvj420p"})
 		poster := ffgo.Output([]*ffgo.Stream{still}, "poster.jpg", ffgo.KwArgs{
-			"f": "image2", "update": 1, "frames:v": 2, "c:v": "mjpeg", "q:v": 4, "pix_fmt": "yuvj420p", "fps_mode:v": "passthrough",
+			"f": "image2", "update": 1, "frames:v": 2, "c:v": "mjpeg", "q:v": 4, "fps_mode:v": "passthrough",
 			"map_metadata": -1, "threads": 1,
 		})
 		return ffgo.MergeOutputs(hls, poster)

@@ -53,11 +53,7 @@ func StackOptions(root, dir string, settings map[string]string, output io.Writer
 	if _, err := os.Stat(filepath.Join(app, "host.json")); err != nil {
 		return stack.Options{}, fmt.Errorf("the function app is not packaged: run make package: %w", err)
 	}
-	all := map[string]string{"FUNCTIONS_WORKER_RUNTIME": "custom", "IDENTITY": "development", "RECONCILE_SCHEDULE": "0 */5 * * * *", "RETENTION_KEEP": "31d"}
-	for name, value := range settings {
-		all[name] = value
-	}
-	return stack.Options{App: app, Infra: filepath.Join(root, "infra"), Azurite: script, State: dir, Settings: all, Output: output}, nil
+	return stack.Options{App: app, Infra: filepath.Join(root, "infra"), Azurite: script, State: dir, Settings: defaults(settings), Output: output}, nil
 }
 
 // NewRig starts a system with state in dir and builds the dock.

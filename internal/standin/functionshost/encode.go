@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -207,5 +206,3 @@ func roundTrip(t time.Time) string {
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.9999999-07:00")
 }
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }

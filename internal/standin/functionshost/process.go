@@ -23,6 +23,7 @@ const (
 type process struct {
 	cmd       *exec.Cmd
 	pid       int
+	born      time.Time
 	ready     chan struct{} // closed when it answered
 	condemned chan struct{} // closed when the host kills it: no new calls
 	gone      chan struct{} // closed when it is no longer the current one
@@ -66,7 +67,7 @@ func (w *worker) run(p *process) (code int, err error) {
 	err = cmd.Start()
 	p.mu.Lock()
 	if err == nil {
-		p.cmd, p.pid = cmd, cmd.Process.Pid
+		p.cmd, p.pid, p.born = cmd, cmd.Process.Pid, time.Now()
 	}
 	p.mu.Unlock()
 	w.mu.Unlock()

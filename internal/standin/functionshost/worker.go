@@ -111,7 +111,7 @@ func (w *worker) abandoned(p *process) bool {
 	select {
 	case <-p.ready:
 	default:
-		t := time.NewTimer(w.initTimeout)
+		t := time.NewTimer(w.initTimeout - time.Since(p.born))
 		defer t.Stop()
 		late = t.C
 	}

@@ -232,7 +232,7 @@ func TestHandlerThatIsNeverReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := offline(t, "Ok")
 			r.Settings[setting[0]] = setting[1]
-			r.Write(t, "host.json", strings.Replace(plainHost, "00:00:10", "00:00:01", 1))
+			r.Write(t, "host.json", strings.Replace(plainHost, "00:00:10", "00:00:01.5", 1))
 			h, err := New(r.Options())
 			if err != nil {
 				t.Fatal(err)
