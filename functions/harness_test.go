@@ -47,6 +47,7 @@ type world struct {
 	protocol   *retention.Protocol
 	custodian  *custodian.Custodian
 	health     api.Health
+	app        *functions.Functions
 	url        string
 	calls      int
 }
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 		Breaker: w.breaker, Now: clock, Policy: retention.Policy{Keep: keep, Defer: time.Hour}}
 	w.custodian = &custodian.Custodian{Ledger: w.ledger, Catalogue: w.ledger, Renditions: w.renditions, Signer: w.signer,
 		Requests: w.requests, Breaker: w.breaker, Protocol: w.protocol, LinkTTL: 10 * time.Minute}
-	f := &functions.Functions{
+	w.app = &functions.Functions{
 		Ingest:    &pipeline.Ingest{Ledger: w.ledger, Catalogue: w.ledger, Originals: w.originals, Works: w.works},
 		Metadata:  &pipeline.Metadata{Ledger: w.ledger, Originals: w.originals, Renditions: w.renditions, Prober: tool{}},
 		Proxy:     &pipeline.Proxy{Ledger: w.ledger, Originals: w.originals, Renditions: w.renditions, Transcoder: tool{}},
@@ -75,7 +76,7 @@ func newWorld(t *testing.T) *world {
 		Who: azfunc.Development([]evidence.Actor{officer()}),
 		Now: clock,
 	}
-	server := httptest.NewServer(f.Mux())
+	server := httptest.NewServer(w.app.Mux())
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	return w

@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -13,31 +14,37 @@ import (
 	"time"
 )
 
-// binding is what a function.json declares.
+// binding is everything that a function.json may declare here.
 type binding struct {
 	Name, Type, Direction, DataType, Cardinality       string
 	QueueName, TopicName, SubscriptionName, Connection string
 	Methods                                            []string
 	Route, AuthLevel, Schedule                         string
+	UseMonitor                                         bool
 }
 
 func bindings(t *testing.T, function string) []binding {
 	t.Helper()
 	var config struct{ Bindings []binding }
-	load(t, filepath.Join(function, "function.json"), &config)
+	load(t, filepath.Join(function, "function.json"), true, &config)
 	if len(config.Bindings) == 0 {
 		t.Fatalf("%s has no bindings", function)
 	}
 	return config.Bindings
 }
 
-func load(t *testing.T, path string, into any) {
+// load reads a JSON file; strictly means that it may have no field that into has not.
+func load(t *testing.T, path string, strictly bool, into any) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(b, into); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if strictly {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(into); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 }
