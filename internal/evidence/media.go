@@ -76,7 +76,7 @@ type Fix struct {
 
 // Location sums a track up; the track itself is the rendition Track.
 type Location struct {
-	Source string `json:"source"` // gpmf-gps5, gpmf-gps9, iso6709
+	Source string `json:"source"` // gpmf-gps5, gpmf-gps9, gpmf-gpri, iso6709
 	Count  int    `json:"count"`
 	First  Fix    `json:"first"`
 	Last   Fix    `json:"last"`
