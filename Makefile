@@ -1,7 +1,6 @@
 # make help lists what there is; README.md says what to look at.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-AZURITE := scripts/azurite/node_modules/azurite/package.json
 
 .PHONY: help
 help: ## list the targets
@@ -38,11 +37,8 @@ package: ## make dist/, which Azure and the local host run
 	@scripts/package
 
 .PHONY: setup
-setup: $(AZURITE) ## install what is missing: ffmpeg, Node, Azurite
-
-$(AZURITE): scripts/azurite/package-lock.json scripts/setup
+setup: ## install what is missing: ffmpeg, Node, Azurite
 	@scripts/setup
-	@touch $@
 
 .PHONY: clean
 clean: ## remove what was built, but not .local/, which has the uploads

@@ -87,11 +87,14 @@ func officer() evidence.Actor {
 }
 
 // signer makes links that nobody can follow.
-type signer struct{ signed []string }
+type signer struct {
+	signed []string
+	fail   error
+}
 
 func (s *signer) Sign(_ context.Context, id evidence.ID, name string, ttl time.Duration) (string, error) {
 	s.signed = append(s.signed, name)
-	return fmt.Sprintf("https://store.example/%s/%s?for=%s", id, name, ttl), nil
+	return fmt.Sprintf("https://store.example/%s/%s?for=%s", id, name, ttl), s.fail
 }
 
 // tool stands for ffprobe and ffmpeg, which have their own suite: a recording is text that begins with "video".

@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -111,6 +112,24 @@ func TestPlaybackOfNothing(t *testing.T) {
 		t.Error("a consultation that did not happen is in the custody chain")
 	}
 	w.refused(w.play(missing), http.StatusConflict, "playlist", "is missing")
+}
+
+// Without links there is no answer; the store's words are for the log.
+func TestLinksCannotBeMade(t *testing.T) {
+	w := newWorld(t)
+	id := w.scheduled("lambeth", 1).ID
+	for err, status := range map[error]int{evidence.Unavailable: http.StatusServiceUnavailable, errors.New("key of store.example"): http.StatusInternalServerError} {
+		w.signer.fail = err
+		for _, path := range []string{"/playback", ""} {
+			a := w.ask(http.MethodGet, "/api/evidence/"+string(id)+path, "")
+			w.refused(a, status)
+			if strings.Contains(a.body, "store.example") {
+				t.Errorf("it says too much: %s", a.body)
+			}
+		}
+		w.replaced(id, "#EXTM3U\n#EXT-X-MAP:URI=\"proxy.mp4\"\n")
+		w.refused(w.play(id), status)
+	}
 }
 
 func TestPlaybackTooLate(t *testing.T) {

@@ -114,6 +114,7 @@ func TestSearchFilters(t *testing.T) {
 		"state=flagged":          func(r evidence.Record) bool { return r.ID == flagged },
 		"state=received&limit=3": nil,
 		"attention=true":         func(r evidence.Record) bool { return r.ID == odd },
+		"attention=false":        func(evidence.Record) bool { return true },
 		"from=2026-12-23T00:00:00Z&to=2027-01-23T00:00:00Z": func(r evidence.Record) bool {
 			return !r.Started.Before(time.Date(2026, 12, 23, 0, 0, 0, 0, time.UTC)) && r.Started.Before(time.Date(2027, 1, 23, 0, 0, 0, 0, time.UTC))
 		},
@@ -149,6 +150,8 @@ func TestSearchRefuses(t *testing.T) {
 	w := newWorld(t)
 	for query, word := range map[string]string{
 		"sort=asc": "no filter", "unit=lambeth&path=a": "no filter", "Unit=lambeth": "no filter",
+		"attention=1": "attention", "attention=True": "attention", "state=gone": "state", "state=Flagged": "state",
+		"unit=%zz": "malformed", "unit=lambeth;state=flagged": "malformed",
 		"limit=0": "limit", "limit=201": "limit", "limit=-1": "limit", "limit=many": "limit", "limit=1e2": "limit",
 		"from=yesterday": "from", "to=2026-11-22": "to", "from=2026-11-22T10:15:00": "from",
 		"next=x": "next", "next=e30": "next", "next=" + strings.Repeat("A", 2000): "next", "next=bnVsbA": "next",

@@ -65,6 +65,9 @@ func (s secret) String() string {
 	return "(set)"
 }
 
+// GoString hides the value from %#v too.
+func (s secret) GoString() string { return strconv.Quote(s.String()) }
+
 // MarshalText hides the value wherever the configuration is written out.
 func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
@@ -75,6 +78,9 @@ type days time.Duration
 func (d *days) UnmarshalText(b []byte) error {
 	if n, ok := strings.CutSuffix(string(b), "d"); ok {
 		count, err := strconv.Atoi(n)
+		if err == nil && count > mostDays {
+			err = fmt.Errorf("%d days are more than %d", count, mostDays) // and before long more than a time.Duration holds
+		}
 		*d = days(time.Duration(count) * 24 * time.Hour)
 		return err
 	}
@@ -88,6 +94,7 @@ const (
 	identityDevelopment = "development"
 	// leastKeep is the shortest retention that Azure is trusted with: less is a slip of the pen.
 	leastKeep = 7 * 24 * time.Hour
+	mostDays  = 100 * 366
 )
 
 // parseConfig reads the settings and refuses what cannot be meant, in words.
@@ -108,7 +115,7 @@ func parseConfig(environment map[string]string) (Config, error) {
 	if c.Port < 1 || c.Port > 65535 {
 		return c, fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT is not a port: the Functions host starts this program")
 	}
-	if c.Keep <= 0 || c.onAzure() && time.Duration(c.Keep) < leastKeep {
+	if time.Duration(c.Keep) < time.Second || c.onAzure() && time.Duration(c.Keep) < leastKeep {
 		return c, fmt.Errorf("RETENTION_KEEP is %s: nothing below %s is accepted on Azure, and nothing below 1s anywhere", time.Duration(c.Keep), leastKeep)
 	}
 	if c.Defer <= 0 || c.LinkTTL <= 0 || c.LinkTTL > time.Hour || c.Grace <= 0 || c.PerHour < 0 {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,7 +52,11 @@ func (a *API) Detail(w http.ResponseWriter, r *http.Request, c evidence.Cause) (
 
 // Search serves GET /api/evidence?unit=&officer=&camera=&incident=&category=&state=&from=&to=&attention=&limit=&next=.
 func (a *API) Search(w http.ResponseWriter, r *http.Request, _ evidence.Cause) (evidence.Result, error) {
-	q, err := parseSearch(r.URL.Query())
+	v, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // else a filter that was not understood would be no filter
+		return evidence.Result{}, fmt.Errorf("the query is malformed: %w: %w", err, evidence.Invalid)
+	}
+	q, err := parseSearch(v)
 	if err != nil {
 		return evidence.Result{}, err
 	}
@@ -78,6 +83,13 @@ func parseSearch(v url.Values) (custodian.Search, error) {
 		default:
 			return q, fmt.Errorf("there is no filter %.40q: %w", name, evidence.Invalid)
 		}
+	}
+	if text := v.Get("attention"); text != "" && text != "true" && text != "false" {
+		return q, fmt.Errorf("attention is not true or false: %w", evidence.Invalid)
+	}
+	states := []evidence.State{"", evidence.Received, evidence.Scheduled, evidence.Flagged, evidence.Expiring, evidence.Expired}
+	if !slices.Contains(states, q.State) {
+		return q, fmt.Errorf("state is not one of %v: %w", states[1:], evidence.Invalid)
 	}
 	for name, into := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
 		if text := v.Get(name); text != "" {

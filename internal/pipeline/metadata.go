@@ -101,7 +101,7 @@ func (s *Metadata) describe(ctx context.Context, source evidence.Source, r evide
 		found.add(evidence.ProblemClock, odd)
 	}
 	started := r.Original.Created
-	if media.Recorded.Believed {
+	if !media.Recorded.At.IsZero() { // the best there is, believed or not: it orders what people search, never what is erased
 		started = media.Recorded.At
 	}
 	if len(f.Fixes) > 0 {

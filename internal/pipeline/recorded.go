@@ -13,8 +13,8 @@ const (
 )
 
 // recorded weighs what the recording, the dock and the name say about when it was made. The satellites' time is believed before the
-// dock's claim, the claim before the camera's clock, and the camera's clock only if the name bears it out. What is impossible (before
-// 2000, or after the upload) is never believed. odd is words for an attention entry, if any clock is impossible.
+// dock's claim, the claim before the camera's clock, the camera's clock only if the name bears it out, and the name alone never: it may come
+// from a file's date. What is impossible (before 2000, or after the upload) is not even taken. odd is words for an attention entry, if any clock is impossible.
 func recorded(f evidence.Findings, claim, name, uploaded time.Time) (r evidence.Recorded, odd string) {
 	sources := []struct {
 		at            time.Time
@@ -23,7 +23,7 @@ func recorded(f evidence.Findings, claim, name, uploaded time.Time) (r evidence.
 		{f.Satellite, "gps", "satellite time in the recording"},
 		{claim, "claim", "given by the dock at upload"},
 		{f.Container, "container", "the camera's clock"},
-		{name, "name", "from the file's name"},
+		{name, "name", "the file's name"},
 	}
 	for _, s := range sources {
 		if s.at.IsZero() {
@@ -39,8 +39,8 @@ func recorded(f evidence.Findings, claim, name, uploaded time.Time) (r evidence.
 			continue
 		}
 		r = evidence.Recorded{At: s.at.UTC(), Source: s.source, Believed: true, Reason: s.words}
-		if s.source == "container" && !near(s.at, name, zoneSlack) {
-			r.Believed, r.Reason = false, "only the camera's clock says so"
+		if s.source == "name" || s.source == "container" && !near(s.at, name, zoneSlack) {
+			r.Believed, r.Reason = false, "only "+s.words+" says so"
 		}
 	}
 	if r.At.IsZero() {
