@@ -16,7 +16,8 @@ demo: setup package ## show and check the main job from upload to erasure, on fr
 	@go run ./cmd/demo
 
 .PHONY: test
-test: setup package ## run every test: unit, contracts, stand-ins, end to end
+test: package ## run every test: unit, contracts, stand-ins, end to end
+	@scripts/setup test
 	go vet ./...
 	go test -race -timeout 20m ./...
 

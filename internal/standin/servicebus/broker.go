@@ -21,6 +21,8 @@ type broker struct {
 	boxes map[string]*box
 	order []*box // as declared
 
+	maxEntity int64 // bytes that a queue or topic may hold
+
 	clockMu sync.Mutex    // one advance at a time
 	kick    chan struct{} // capacity one: the scheduler looks again
 	stop    chan struct{}
@@ -38,8 +40,11 @@ func newToken() uuid {
 	return u
 }
 
-func newBroker(cfg Config, st *store, clock func() time.Time, log *slog.Logger) (*broker, error) {
-	br := &broker{store: st, log: log, clock: clock, boxes: map[string]*box{}, kick: make(chan struct{}, 1), stop: make(chan struct{})}
+func newBroker(cfg Config, st *store, o Options) (*broker, error) {
+	br := &broker{
+		store: st, log: o.Logger, clock: o.Now, maxEntity: o.entitySize,
+		boxes: map[string]*box{}, kick: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
 	br.declare(cfg.UserConfig.Namespaces[0])
 	offset, err := st.clockOffset()
 	if err != nil {

@@ -1,6 +1,7 @@
 package servicebus
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -41,37 +42,18 @@ func (br *broker) show(c *batch) {
 	}
 }
 
-// send stores messages in a queue or topic, all or none; those with an enqueue time ahead are scheduled. done gets nil
-// only after they are on disk.
-func (br *broker) send(b *box, msgs []inbound, done func(error)) {
-	var c *batch
-	br.store.submit(op{
-		do: func(tx *bbolt.Tx) error {
-			c = &batch{due: map[*box]int64{}}
-			now := br.nowMS()
-			for _, m := range msgs {
-				if _, err := br.accept(tx, c, b, m, now); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		done: func(err error) {
-			if err == nil {
-				br.show(c)
-			}
-			done(err)
-		},
-	})
-}
-
-// schedule stores messages for their enqueue time and hands their sequence numbers to done.
-func (br *broker) schedule(b *box, msgs []inbound, done func([]int64, error)) {
+// send stores messages in a queue or topic, all or none; those with an enqueue time ahead are scheduled. done gets
+// their sequence numbers, and no error only after they are on disk.
+func (br *broker) send(b *box, msgs []inbound, done func([]int64, error)) {
 	var c *batch
 	var seqs []int64
+	var refused error
 	br.store.submit(op{
 		do: func(tx *bbolt.Tx) error {
 			c, seqs = &batch{due: map[*box]int64{}}, nil
+			if refused = br.full(tx, b, msgs); refused != nil {
+				return nil
+			}
 			now := br.nowMS()
 			for _, m := range msgs {
 				seq, err := br.accept(tx, c, b, m, now)
@@ -84,11 +66,39 @@ func (br *broker) schedule(b *box, msgs []inbound, done func([]int64, error)) {
 		},
 		done: func(err error) {
 			if err == nil {
+				err = refused
+			}
+			if err == nil {
 				br.show(c)
 			}
 			done(seqs, err)
 		},
 	})
+}
+
+// full refuses what would make the entity larger than it may be. Only senders are refused: what is inside already, a
+// scheduled message that falls due or a dead letter, always has its place.
+func (br *broker) full(tx *bbolt.Tx, b *box, msgs []inbound) error {
+	size := br.used(tx, b)
+	for _, m := range msgs {
+		size += int64(len(m.raw))
+	}
+	if size <= br.maxEntity {
+		return nil
+	}
+	return &wireError{condResourceLimit, fmt.Sprintf("The maximum entity size has been reached or exceeded for '%s'. Size of entity in bytes: %d, Max entity size in bytes: %d.", b.name, size, br.maxEntity)}
+}
+
+// used is what counts against the size of a queue or topic: its messages, those of its subscriptions, the dead letters.
+func (br *broker) used(tx *bbolt.Tx, b *box) int64 {
+	n := table{tx, b.path}.size()
+	if b.dead != nil {
+		n += table{tx, b.dead.path}.size()
+	}
+	for _, sub := range b.subs {
+		n += br.used(tx, sub)
+	}
+	return n
 }
 
 // accept stores one message now or for later and returns its sequence number. A duplicate gets a number and is dropped.

@@ -106,7 +106,7 @@ func (l *inLink) deliver(raw []byte, settled bool) {
 	}
 	budget := l.s.c.srv.budget
 	budget.acquire(len(raw))
-	l.s.c.srv.broker.send(l.node.box, msgs, func(err error) {
+	l.s.c.srv.broker.send(l.node.box, msgs, func(_ []int64, err error) {
 		budget.release(len(raw))
 		done(err)
 	})

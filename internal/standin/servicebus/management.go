@@ -182,7 +182,7 @@ func (l *inLink) scheduleMessages(args map[string]any, size int, respond func(re
 	}
 	budget := l.s.c.srv.budget
 	budget.acquire(size)
-	l.s.c.srv.broker.schedule(l.node.box, msgs, func(seqs []int64, err error) {
+	l.s.c.srv.broker.send(l.node.box, msgs, func(seqs []int64, err error) {
 		budget.release(size)
 		if err != nil {
 			respond(failure(err))
@@ -193,9 +193,13 @@ func (l *inLink) scheduleMessages(args map[string]any, size int, respond func(re
 	return nil
 }
 
-// failure is the answer to what could not be stored; 500 makes the SDK try again.
+// failure is the answer to what could not be stored: 500 makes the SDK try again, 403 is Azure's for a full entity.
 func failure(err error) response {
-	return response{status: 500, description: asWireError(err).description}
+	we := asWireError(err)
+	if we.condition == condResourceLimit {
+		return response{status: 403, description: we.description}
+	}
+	return response{status: 500, description: we.description}
 }
 
 func (l *inLink) cancelScheduled(args map[string]any, respond func(response)) error {

@@ -90,11 +90,20 @@ func (t table) nextSequence() (int64, error) {
 }
 
 func (t table) put(seq int64, raw []byte, r record) error {
-	if err := t.putBytes(seq, raw); err != nil {
+	if err := errors.Join(t.putBytes(seq, raw), grow(t.bucket("s"), len(raw))); err != nil {
 		return err
 	}
 	return t.putRecord(seq, r)
 }
+
+// grow counts bytes of messages in or out. The sequences of s and q count, since every change writes one of them anyway.
+// A file from before there was a count starts at zero.
+func grow(b *bbolt.Bucket, n int) error {
+	return b.SetSequence(uint64(max(int64(b.Sequence())+int64(n), 0)))
+}
+
+// size is how many bytes of messages the entity holds.
+func (t table) size() int64 { return int64(t.bucket("s").Sequence() + t.bucket("q").Sequence()) }
 
 func (t table) putBytes(seq int64, raw []byte) error {
 	b := t.bucket("m")
@@ -121,25 +130,15 @@ func (t table) record(seq int64) (record, bool, error) {
 func (t table) bytes(seq int64) []byte { return t.bucket("m").Get(seqKey(seq)) }
 
 func (t table) remove(seq int64) error {
-	if err := t.bucket("m").Delete(seqKey(seq)); err != nil {
-		return err
-	}
-	return t.bucket("s").Delete(seqKey(seq))
+	s := t.bucket("s")
+	return errors.Join(grow(s, -len(t.bytes(seq))), t.bucket("m").Delete(seqKey(seq)), s.Delete(seqKey(seq)))
 }
 
 // schedule stores a message that is due later.
 func (t table) schedule(seq int64, raw []byte, due, accepted int64) error {
-	if err := t.putBytes(seq, raw); err != nil {
-		return err
-	}
-	if err := t.bucket("q").Put(seqKey(seq), dueKey(due, accepted)); err != nil {
-		return err
-	}
-	d := t.bucket("d")
-	if err := d.Put(dueKey(due, seq), nil); err != nil {
-		return err
-	}
-	return d.SetSequence(d.Sequence() + 1)
+	q, d := t.bucket("q"), t.bucket("d")
+	return errors.Join(t.putBytes(seq, raw), q.Put(seqKey(seq), dueKey(due, accepted)), grow(q, len(raw)),
+		d.Put(dueKey(due, seq), nil), grow(d, 1))
 }
 
 // scheduled returns when message seq is due and when it was accepted.
@@ -152,17 +151,9 @@ func (t table) scheduled(seq int64) (due, accepted int64, ok bool) {
 }
 
 func (t table) unschedule(seq, due int64) error {
-	if err := t.bucket("m").Delete(seqKey(seq)); err != nil {
-		return err
-	}
-	if err := t.bucket("q").Delete(seqKey(seq)); err != nil {
-		return err
-	}
-	d := t.bucket("d")
-	if err := d.Delete(dueKey(due, seq)); err != nil {
-		return err
-	}
-	return d.SetSequence(d.Sequence() - 1)
+	q, d := t.bucket("q"), t.bucket("d")
+	return errors.Join(grow(q, -len(t.bytes(seq))), t.bucket("m").Delete(seqKey(seq)), q.Delete(seqKey(seq)),
+		d.Delete(dueKey(due, seq)), grow(d, -1))
 }
 
 // firstDue is the earliest due time; ok is false where nothing is scheduled.

@@ -30,6 +30,8 @@ type Options struct {
 
 	heartbeat time.Duration // longest silence of ours on a connection; default 20 s
 	idle      time.Duration // longest silence of a client that it is told of; twice that ends the connection; default 2 min
+
+	entitySize int64 // bytes that a queue or topic may hold; default 5 GiB, Azure's largest without partitions
 }
 
 // Server is one namespace.
@@ -71,11 +73,14 @@ func Open(cfg Config, o Options) (*Server, error) {
 	if o.idle == 0 {
 		o.idle = 2 * time.Minute
 	}
+	if o.entitySize == 0 {
+		o.entitySize = 5 << 30
+	}
 	st, err := openStore(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	br, err := newBroker(cfg, st, o.Now, o.Logger)
+	br, err := newBroker(cfg, st, o)
 	if err != nil {
 		return nil, errors.Join(err, st.close())
 	}

@@ -15,8 +15,8 @@ import (
 // Buckets. Those of an entity are named by the letter and its path; keys are big-endian so that cursors walk in order.
 //
 //	m:<path>  sequence number -> the message as it was received; the bucket's sequence is the last number given out
-//	s:<path>  sequence number -> record, for active and deferred messages
-//	q:<path>  sequence number -> due and accepted time in ms, for scheduled messages
+//	s:<path>  sequence number -> record, for active and deferred messages; the sequence is how many bytes they have
+//	q:<path>  sequence number -> due and accepted time in ms, for scheduled messages; the sequence is their bytes
 //	d:<path>  due ms, sequence number -> nothing; the bucket's sequence is how many are scheduled
 //	x:<path>  message id -> ms it was seen, y:<path>  ms, message id -> nothing: duplicate detection
 const (
