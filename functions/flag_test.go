@@ -78,7 +78,7 @@ func TestFlagAfterAFault(t *testing.T) {
 			w := newWorld(t)
 			id := w.scheduled("lambeth", 1).ID
 			w.ledger.Next = fault
-			a := w.send(http.MethodPost, "/api/evidence/"+string(id)+"/flag", strings.NewReader(flagBody("court", "CRIME-1", "r")),
+			a := w.send(http.MethodPost, "/api/evidence/"+string(id)+"/flag", strings.NewReader(flagBody("court", "CRIME-1", "asked by the court")),
 				map[string]string{azfunc.DevelopmentHeader: "officer", "Idempotency-Key": "key-1"})
 			w.refused(a, http.StatusServiceUnavailable)
 			w.flag(id, "key-1", "court")
@@ -142,5 +142,17 @@ func TestFlagRefuses(t *testing.T) {
 	}
 	if w.state() != before {
 		t.Error("something changed")
+	}
+}
+
+// TestFlagKeyUsedTwice asks for two different flags with one key: the second must not be taken for the first.
+func TestFlagKeyUsedTwice(t *testing.T) {
+	w := newWorld(t)
+	id := w.scheduled("lambeth", 1).ID
+	w.flag(id, "key-1", "court")
+	header := map[string]string{azfunc.DevelopmentHeader: "officer", "Idempotency-Key": "key-1"}
+	w.refused(w.send(http.MethodPost, "/api/evidence/"+string(id)+"/flag", strings.NewReader(flagBody("complaint", "PC-2", "another")), header), http.StatusConflict, "another flag")
+	if r := w.get(id); len(r.Flags) != 1 || r.Flags[0].Purpose != evidence.Court {
+		t.Errorf("flags %+v", r.Flags)
 	}
 }

@@ -21,10 +21,8 @@ type Config struct {
 	ServiceBusNamespace string `env:"SB__fullyQualifiedNamespace"` // e.g. bwv.servicebus.windows.net
 	Footage             secret `env:"FOOTAGE"`                     // connection string of the storage account
 	FootageURL          string `env:"FOOTAGE__blobServiceUri"`     // e.g. https://bwv.blob.core.windows.net
-	FootageContainer    string `env:"FOOTAGE_CONTAINER" envDefault:"footage"`
-	RenditionsContainer string `env:"RENDITIONS_CONTAINER" envDefault:"renditions"`
-	Cosmos              secret `env:"COSMOS"`                  // AccountEndpoint=…;AccountKey=…;
-	CosmosEndpoint      string `env:"COSMOS__accountEndpoint"` // e.g. https://bwv.documents.azure.com:443/
+	Cosmos              secret `env:"COSMOS"`                      // AccountEndpoint=…;AccountKey=…;
+	CosmosEndpoint      string `env:"COSMOS__accountEndpoint"`     // e.g. https://bwv.documents.azure.com:443/
 	CosmosDatabase      string `env:"COSMOS_DATABASE" envDefault:"bwv"`
 	CosmosContainer     string `env:"COSMOS_CONTAINER" envDefault:"evidence"`
 	ClientID            string `env:"AZURE_CLIENT_ID"` // of the user-assigned identity; empty for the system-assigned one

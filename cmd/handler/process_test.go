@@ -101,7 +101,7 @@ func TestProcessRefusesBadSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, c.settings)
-			if code := p.code(t); code != exitFailed {
+			if code := p.code(t); code != 1 {
 				t.Errorf("exit code %d", code)
 			}
 			list := p.lines(t)
@@ -117,7 +117,7 @@ func TestProcessRefusesBadSettings(t *testing.T) {
 
 func TestProcessTakesNoArguments(t *testing.T) {
 	p := start(t, local(), "--help")
-	if code := p.code(t); code != exitFailed || !strings.Contains(p.stdout.String(), "takes no arguments") {
+	if code := p.code(t); code != 1 || !strings.Contains(p.stdout.String(), "takes no arguments") {
 		t.Errorf("exit code %d, said %s", code, p.stdout.String())
 	}
 }
@@ -152,14 +152,14 @@ func TestProcess(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := p.code(t); code != exitTerminated {
+	if code := p.code(t); code != 128+int(syscall.SIGTERM) {
 		t.Errorf("exit code %d", code)
 	}
 	list := p.lines(t)
 	if len(list) < 3 || list[0]["msg"] != "handler.started" {
 		t.Fatalf("logged %v", list)
 	}
-	if config, ok := list[0]["config"].(map[string]any); !ok || config["Cosmos"] != "(set)" || config["FootageContainer"] != "footage" {
+	if config, ok := list[0]["config"].(map[string]any); !ok || config["Cosmos"] != "(set)" || config["CosmosDatabase"] != "bwv" {
 		t.Errorf("logged %v", list[0])
 	}
 }

@@ -101,13 +101,13 @@ func TestContainers(t *testing.T) {
 		EventSubscriptions []struct{ Container string }
 	}
 	load(t, "infra/storage.json", &storage)
-	for _, name := range []string{c.FootageContainer, c.RenditionsContainer} {
+	for _, name := range []string{footage, renditionsContainer} {
 		if !slices.Contains(storage.Containers, name) {
 			t.Errorf("%s is not declared: %v", name, storage.Containers)
 		}
 	}
-	if len(storage.EventSubscriptions) != 1 || storage.EventSubscriptions[0].Container != c.FootageContainer {
-		t.Errorf("uploads to %s are not announced: %+v", c.FootageContainer, storage.EventSubscriptions)
+	if len(storage.EventSubscriptions) != 1 || storage.EventSubscriptions[0].Container != footage {
+		t.Errorf("uploads to %s are not announced: %+v", footage, storage.EventSubscriptions)
 	}
 	var cosmos struct {
 		Database   string

@@ -27,6 +27,12 @@ type app struct {
 	tools     *ffmpeg.Tools
 }
 
+// The containers have these names everywhere: Event Grid's filter and the stages go by them (infra/storage.json).
+const (
+	footage             = "footage"
+	renditionsContainer = "renditions"
+)
+
 const mostRepairs = 1000 // in one run of reconcile; the next run goes on
 
 // wire makes the app from its settings. It opens no connection that could be refused: the stores are first spoken to by the first call.
@@ -36,7 +42,7 @@ func wire(ctx context.Context, c Config) (*app, error) {
 		return nil, err
 	}
 	store, err := blob.Open(blob.Config{ConnectionString: string(c.Footage), AccountURL: c.FootageURL, Credential: credential,
-		Footage: c.FootageContainer, Renditions: c.RenditionsContainer})
+		Footage: footage, Renditions: renditionsContainer})
 	if err != nil {
 		return nil, err
 	}

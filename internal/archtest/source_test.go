@@ -51,6 +51,9 @@ func sources(t *testing.T) []source {
 			if path != root && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "node_modules") {
 				return filepath.SkipDir
 			}
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root {
+				return filepath.SkipDir // a module of its own: tools that the product does not link
+			}
 			return nil
 		}
 		if filepath.Ext(name) != ".go" {

@@ -42,6 +42,9 @@ func (k *Custodian) Flag(ctx context.Context, id evidence.ID, q FlagRequest, c e
 		return r, flag, err
 	}
 	if stored, ok := r.FlagByID(flag.ID); ok {
+		if stored.Purpose != q.Purpose || stored.Reference != q.Reference || stored.Reason != q.Reason {
+			return r, stored, fmt.Errorf("idempotency key %s was used for another flag of %s: %w", q.Key, id, evidence.Refused)
+		}
 		flag = stored
 	}
 	return r, flag, nil

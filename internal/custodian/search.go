@@ -32,6 +32,9 @@ const shardsAtOnce = 16
 // Search asks the shards in parallel and merges; a page goes on behind the last record of the one before, whatever was added meanwhile.
 // Search itself is no consultation: opening a hit is.
 func (k *Custodian) Search(ctx context.Context, q Search) (Page, error) {
+	if q.Limit < 1 {
+		return Page{}, fmt.Errorf("a page of %d: %w", q.Limit, evidence.Invalid)
+	}
 	if q.Next != "" {
 		after, err := parseKey(q.Next)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -26,6 +27,14 @@ func indexBucket(rid string, d *indexDef) []byte { return []byte("x/" + rid + "/
 type catalog struct {
 	dbs   map[string]*database
 	colls map[string]*container // by link
+}
+
+// full refuses to create more than an account may have.
+func (cat *catalog) full() *apiError {
+	if len(cat.dbs)+len(cat.colls) >= maxEntities {
+		return frontError(http.StatusForbidden, "Forbidden", fmt.Sprintf("The account has %d databases and containers, which is the most it may have.", maxEntities))
+	}
+	return nil
 }
 
 // load reads the catalog, creating its buckets in a new store.
@@ -72,6 +81,9 @@ func (s *Server) createDatabase(id string) (*database, *apiError) {
 	}
 	if s.cat.dbs[id] != nil {
 		return nil, errConflict()
+	}
+	if aerr := s.cat.full(); aerr != nil {
+		return nil, aerr
 	}
 	var d *database
 	err := s.db.Update(func(tx *bolt.Tx) error {
@@ -128,6 +140,9 @@ func (s *Server) createContainer(db *database, spec *containerSpec) (*container,
 	c.Database, c.DBRID = db.ID, db.RID
 	if s.cat.colls[c.path()] != nil {
 		return nil, errConflict()
+	}
+	if aerr := s.cat.full(); aerr != nil {
+		return nil, aerr
 	}
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketMeta))

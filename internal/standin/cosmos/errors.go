@@ -26,6 +26,7 @@ const (
 	substatusPartitionKeyMismatch = 1001
 	substatusCrossPartition       = 1004
 	substatusRangeGone            = 1002
+	substatusSessionNotAvailable  = 1002 // the same number, with 404
 	substatusNoOwner              = 1003
 	substatusThrottled            = 3200
 )
@@ -68,6 +69,19 @@ func errConflict() *apiError {
 
 func errPrecondition() *apiError {
 	return backError(http.StatusPreconditionFailed, "PreconditionFailed", "One of the specified pre-condition is not met")
+}
+
+func errSession() *apiError {
+	e := backError(http.StatusNotFound, "NotFound", "The read session is not available for the input session token.")
+	e.substatus = substatusSessionNotAvailable
+	return e
+}
+
+func errBusy() *apiError {
+	e := backError(http.StatusTooManyRequests, "429", "Request rate is large. More Request Units may be needed, so no changes were made. Please retry this request later. Learn more: http://aka.ms/cosmosdb-error-429")
+	e.substatus = substatusThrottled
+	e.extra = http.Header{"X-Ms-Retry-After-Ms": {"5"}}
+	return e
 }
 
 func errTooLarge() *apiError {

@@ -171,7 +171,10 @@ func TestPlansAgreeWithBruteForce(t *testing.T) {
 		var terms []string
 		for range r.IntN(4) {
 			path, lit := "c."+names[r.IntN(4)], literals[r.IntN(len(literals))]
-			switch r.IntN(6) {
+			switch r.IntN(7) {
+			case 6: // the condition of a page
+				other := "c." + names[r.IntN(4)] + " > " + literals[r.IntN(len(literals))]
+				terms = append(terms, "("+path+[]string{" < ", " >= "}[r.IntN(2)]+lit+" OR ("+path+" = "+lit+" AND "+other+"))")
 			case 0:
 				terms = append(terms, "STARTSWITH("+path+", 'a')")
 			case 1, 2:

@@ -105,6 +105,9 @@ func (s *Server) read(rq *request, c *container, key []value, id string) *apiErr
 			return err
 		}
 		rq.session(t.lsn)
+		if aerr = rq.checkSession(t.lsn); aerr != nil {
+			return nil
+		}
 		res, aerr, err = t.apply(&operation{kind: opRead, id: id})
 		return err
 	})
@@ -135,12 +138,14 @@ func (s *Server) write(rq *request, c *container, key []value, op *operation) *a
 		if err != nil {
 			return err
 		}
+		lsn = t.lsn
 		if res, aerr, err = t.apply(op); err != nil {
 			return err
 		}
-		if lsn = t.lsn; aerr != nil {
-			return errRollback
+		if aerr != nil {
+			return errRollback // and what it had written has no number
 		}
+		lsn = t.lsn
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRollback) {

@@ -30,7 +30,8 @@ type constraint struct {
 	lo, hi []byte // ascending encodings, nil when open
 }
 
-// constraints collects the demands of the AND terms of a filter.
+// constraints collects the demands of the AND terms of a filter, and of an OR those that each of its terms makes: the
+// usual condition of a page, c.x < @x OR (c.x = @x AND c.id < @id), demands c.x <= @x.
 func constraints(where expr) []*constraint {
 	var out []*constraint
 	seen := map[string]*constraint{}
@@ -54,10 +55,18 @@ func constraints(where expr) []*constraint {
 	walk = func(e expr) {
 		switch e := e.(type) {
 		case *logic:
-			for _, t := range e.terms {
-				if !e.or {
-					walk(t)
+			if e.or {
+				for _, h := range hull(e.terms) {
+					c := &pathExpr{}
+					for _, name := range h.path {
+						c.steps = append(c.steps, step{name: name})
+					}
+					at(c).narrow(h.lo, h.hi)
 				}
+				return
+			}
+			for _, t := range e.terms {
+				walk(t)
 			}
 		case *comparison:
 			op, l, r := e.op, e.l, e.r
@@ -83,6 +92,43 @@ func constraints(where expr) []*constraint {
 		walk(where)
 	}
 	return out
+}
+
+// hull returns the ranges that hold whichever of the terms is true.
+func hull(terms []expr) []*constraint {
+	var out []*constraint
+	for i, t := range terms {
+		cs := constraints(t)
+		for _, c := range cs {
+			if c.eq != nil { // closer than any range, and not to be told from one afterwards
+				key := appendKey(nil, *c.eq, maxIndexedText)
+				c.lo, c.hi, c.eq = key, key, nil
+			}
+		}
+		if i == 0 {
+			out = cs
+			continue
+		}
+		out = slices.DeleteFunc(out, func(h *constraint) bool {
+			c := find(cs, h.path)
+			return c == nil || !h.widen(c)
+		})
+	}
+	return slices.DeleteFunc(out, func(h *constraint) bool { return h.lo == nil })
+}
+
+// widen makes the range hold another one, too; false says that there is none that does.
+func (c *constraint) widen(o *constraint) bool {
+	if c.lo == nil || o.lo == nil {
+		return false
+	}
+	if bytes.Compare(o.lo, c.lo) < 0 {
+		c.lo = o.lo
+	}
+	if bytes.HasPrefix(c.hi, o.hi) || bytes.Compare(o.hi, c.hi) > 0 && !bytes.HasPrefix(o.hi, c.hi) {
+		c.hi = o.hi
+	}
+	return true
 }
 
 func mirrored(op string) string {

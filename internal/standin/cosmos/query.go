@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Page sizes: Azure's default, and what -1 and anything greater are taken for.
@@ -111,7 +113,21 @@ func (s *Server) queryItems(rq *request, c *container) *apiError {
 			return frontError(http.StatusBadRequest, "BadRequest", "Invalid Continuation Token: it was altered, or belongs to another query, partition key or container.")
 		}
 	}
-	if err := s.db.View(pg.fill); err != nil {
+	err := s.db.View(func(tx *bolt.Tx) error {
+		docs := tx.Bucket(docsBucket(c.RID))
+		if docs == nil {
+			return errNoBucket
+		}
+		rq.session(docs.Sequence())
+		if aerr = rq.checkSession(docs.Sequence()); aerr != nil {
+			return nil
+		}
+		return pg.fill(tx)
+	})
+	if aerr != nil {
+		return aerr
+	}
+	if err != nil {
 		if rq.r.Context().Err() != nil {
 			return frontError(http.StatusRequestTimeout, "RequestTimeout", "The client has gone.")
 		}

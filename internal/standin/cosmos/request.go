@@ -55,6 +55,26 @@ func (rq *request) session(lsn uint64) {
 	rq.w.Header().Set("lsn", strconv.FormatUint(lsn, 10))
 }
 
+// checkSession refuses a read that asks for more than the container has seen, as a replica that lags behind does: with
+// the token of another container, or of writes that are gone. Its form is range:-1#lsn, several with commas.
+func (rq *request) checkSession(lsn uint64) *apiError {
+	token := rq.header("x-ms-session-token")
+	if token == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(token, ",") {
+		_, version, _ := strings.Cut(part, ":-1#")
+		n, err := strconv.ParseUint(version, 10, 64)
+		if err != nil {
+			return badRequest("The session token '%.100s' is not valid.", token)
+		}
+		if n > lsn {
+			return errSession()
+		}
+	}
+	return nil
+}
+
 // reply keeps the answer; it is sent when no lock and no transaction is held
 // any more, so that a slow client holds up nobody else.
 func (rq *request) reply(status int, body []byte) { rq.status, rq.answer = status, body }

@@ -33,12 +33,21 @@ type Options struct {
 	// cut short and answered with a continuation token, perhaps empty, as
 	// Azure does when a page's budget is spent; 0 means 20000.
 	PageScan int
+
+	slow time.Duration // how long a client may take to send or take a body; 0 means 30 s
 }
 
 const (
 	defaultScan   = 20000
 	sweepInterval = time.Minute
 	lockWait      = 5 * time.Second
+)
+
+// Limits of what clients can make the server hold. Connections, idle ones and headers are bounded by the http.Server.
+const (
+	maxRequests = 512 // at a time; 429 beyond
+	defaultSlow = 30 * time.Second
+	maxEntities = 500 // databases and containers, as in a serverless account
 )
 
 // Server is a Cosmos DB account; it is an http.Handler for plain HTTP.
@@ -48,12 +57,14 @@ type Server struct {
 	now  func() time.Time
 	log  *slog.Logger
 	scan int
+	slow time.Duration
 
 	// mu guards cat, and is held for reading as long as a request works on
 	// items: an indexing policy never changes under a write.
 	mu  sync.RWMutex
 	cat catalog
 
+	slots  chan struct{} // one for each request that is being served
 	faults faults
 	closed atomic.Bool
 	stop   chan struct{}
@@ -74,7 +85,7 @@ func Open(o Options) (*Server, error) {
 	if err != nil || len(key) == 0 {
 		return nil, errors.New("opening cosmos stand-in: the account key is not base64")
 	}
-	s := &Server{key: key, now: o.Now, log: o.Logger, scan: o.PageScan, stop: make(chan struct{}), swept: make(chan struct{})}
+	s := &Server{key: key, now: o.Now, log: o.Logger, scan: o.PageScan, slow: o.slow, slots: make(chan struct{}, maxRequests), stop: make(chan struct{}), swept: make(chan struct{})}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -83,6 +94,9 @@ func Open(o Options) (*Server, error) {
 	}
 	if s.scan <= 0 {
 		s.scan = defaultScan
+	}
+	if s.slow <= 0 {
+		s.slow = defaultSlow
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening cosmos stand-in: %w", err)
@@ -134,10 +148,7 @@ func (f *faults) take() *apiError {
 	f.left--
 	switch f.status {
 	case http.StatusTooManyRequests:
-		e := backError(f.status, "429", "Request rate is large. More Request Units may be needed, so no changes were made. Please retry this request later. Learn more: http://aka.ms/cosmosdb-error-429")
-		e.substatus = substatusThrottled
-		e.extra = http.Header{"X-Ms-Retry-After-Ms": {"5"}}
-		return e
+		return errBusy()
 	case 449:
 		return backError(f.status, "RetryWith", "Conflicting request to resource has been attempted. Retry to avoid conflicts.")
 	case http.StatusServiceUnavailable:
@@ -162,11 +173,22 @@ func errClosing() *apiError {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq := newRequest(w, r)
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		errBusy().write(w, rq.activity)
+		return
+	}
 	if s.closed.Load() {
 		errClosing().write(w, rq.activity)
 		return
 	}
-	if err := s.serve(rq); err != nil {
+	// Errors mean that w is no connection: a test's recorder.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.slow))
+	err := s.serve(rq)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.slow))
+	if err != nil {
 		s.log.Debug("cosmos stand-in: refused", "method", r.Method, "path", r.URL.Path, "status", err.status, "reason", err.message)
 		rq.charge(1)
 		err.write(w, rq.activity)

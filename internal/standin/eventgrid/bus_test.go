@@ -25,7 +25,7 @@ type broker struct {
 	served    chan error
 }
 
-func (b *broker) start(t *testing.T) {
+func (b *broker) start(t testing.TB) {
 	t.Helper()
 	cfg, err := servicebus.ParseConfig(strings.NewReader(busConfig))
 	if err != nil {
@@ -42,7 +42,7 @@ func (b *broker) start(t *testing.T) {
 	go func() { b.served <- b.server.Serve(l) }()
 }
 
-func (b *broker) stop(t *testing.T) {
+func (b *broker) stop(t testing.TB) {
 	t.Helper()
 	if err := b.server.Close(); err != nil {
 		t.Error(err)

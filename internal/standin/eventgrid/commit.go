@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -66,6 +67,16 @@ func classify(r *http.Request, account string) (commit, bool) {
 	}
 	c.URL = "http://" + r.Host + r.URL.EscapedPath()
 	return c, true
+}
+
+// maxText is what Azure allows for a blob's name, in characters, and for a client's request id, in bytes.
+const maxText = 1024
+
+// outOfRange reports whether the commit cannot go into the outbox: what the client chose is longer than Azure
+// takes, or a name that is not UTF-8, which no event could carry.
+func (c commit) outOfRange() bool {
+	return utf8.RuneCountInString(c.Blob) > maxText || !utf8.ValidString(c.Blob) || !utf8.ValidString(c.Container) ||
+		len(c.ClientRequestID) > maxText || len(c.ContentType) > maxText
 }
 
 // hostNames reports whether the host itself names the account (account.blob.localhost), so that the

@@ -168,10 +168,14 @@ func (w *worker) fail(ctx context.Context, d delivery, cause error) error {
 	now := w.s.o.Now()
 	d.Attempts, d.Last = d.Attempts+1, now
 	wait := w.s.o.Retry[min(d.Attempts, len(w.s.o.Retry))-1]
+	end := d.Born.Add(w.s.o.TimeToLive)
+	if now.Before(end) {
+		wait = min(wait, end.Sub(now)) // the last attempt is made when its time is over
+	}
 	w.s.log.WarnContext(ctx, "event not delivered", "subscription", w.sub.Name, "queue", w.sub.Queue,
 		"event", d.Event.ID, "attempt", d.Attempts, "again in", wait, "err", cause)
 	reason := ""
-	if now.Sub(d.Born) >= w.s.o.TimeToLive {
+	if !now.Before(end) {
 		reason = "TimeToLiveExceeded"
 	} else if d.Attempts >= w.s.o.MaxAttempts {
 		reason = "MaxDeliveryAttemptsExceeded"
@@ -209,10 +213,16 @@ func (w *worker) bury(ctx context.Context, d delivery, reason string, cause erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	at := d.Born.UTC().Format("2006/1/2/15")
-	if err := w.s.store.bury(ctx, w.sub.Name+"/"+at+"/"+d.Event.ID+".json", content); err != nil {
+	if err := w.s.store.bury(ctx, deadLetterName(w.sub.Name, d), content); err != nil {
 		return err
 	}
 	w.s.log.ErrorContext(ctx, "event dead-lettered", "subscription", w.sub.Name, "event", d.Event.ID, "reason", reason)
 	return nil
+}
+
+// deadLetterName is SUBSCRIPTION/year/month/day/hour/id.json: in upper case, without leading zeros.
+// Source: https://learn.microsoft.com/azure/event-grid/manage-event-delivery
+func deadLetterName(subscription string, d delivery) string {
+	at := d.Born.UTC()
+	return fmt.Sprintf("%s/%d/%d/%d/%d/%s.json", strings.ToUpper(subscription), at.Year(), at.Month(), at.Day(), at.Hour(), d.Event.ID)
 }

@@ -86,7 +86,7 @@ func TestGivenUpEventIsDeadLettered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(page.Segment.BlobItems) != 1 || !strings.HasPrefix(*page.Segment.BlobItems[0].Name, "ingest/") {
+	if len(page.Segment.BlobItems) != 1 || !strings.HasPrefix(*page.Segment.BlobItems[0].Name, "INGEST/") {
 		t.Fatalf("%d dead letters", len(page.Segment.BlobItems))
 	}
 	resp, err := s.direct.DownloadStream(t.Context(), "eventgrid-dead-letter", *page.Segment.BlobItems[0].Name, nil)
@@ -185,6 +185,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no directory": {Upstream: "http://127.0.0.1:1"},
 		"same name":    {Dir: t.TempDir(), Upstream: "http://127.0.0.1:1", Subscriptions: []eventgrid.Subscription{good, good}},
 		"no queue":     {Dir: t.TempDir(), Upstream: "http://127.0.0.1:1", Subscriptions: []eventgrid.Subscription{{Name: "a", Container: "c"}}},
+		"unknown api":  {Dir: t.TempDir(), Upstream: "http://127.0.0.1:1", Subscriptions: []eventgrid.Subscription{{Name: "a", Container: "c", Queue: "q", APIs: []string{"PutBlok"}}}},
 		"bad key":      {Dir: t.TempDir(), Upstream: "http://127.0.0.1:1", AccountKey: "%"},
 	} {
 		if s, err := eventgrid.Open(o); err == nil {

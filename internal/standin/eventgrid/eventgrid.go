@@ -37,10 +37,11 @@ type Options struct {
 	Now              func() time.Time // of event times and of the retry schedule; default time.Now
 	Logger           *slog.Logger     // default discards
 	// Retry holds the waits after the first, second, ... failed attempt; the last one repeats.
-	// Default 10s, 30s, 1m, 5m, 10m, 30m, 1h.
+	// Default 10s, 30s, 1m, 5m, 10m, 30m, 1h, 3h, 6h, 12h.
+	// Source: https://learn.microsoft.com/azure/event-grid/delivery-and-retry
 	Retry       []time.Duration
 	MaxAttempts int           // default 30; then the event is dead-lettered
-	TimeToLive  time.Duration // default 24 h; checked after a failed attempt only
+	TimeToLive  time.Duration // default 24 h; checked after a failed attempt only, and the last one is made at its end
 	MaxPending  int           // default 1,000,000; beyond it commits are answered 503
 }
 
@@ -118,6 +119,11 @@ func withDefaults(o *Options) (*url.URL, error) {
 			return nil, fmt.Errorf("subscription %+v: want a name of its own, a container and a queue", sub)
 		}
 		names[sub.Name] = true
+		for _, api := range sub.APIs { // one that never comes would silently filter everything out
+			if !slices.Contains([]string{apiPutBlob, apiPutBlockList, apiCopyBlob}, api) {
+				return nil, fmt.Errorf("subscription %s: data.api %q is not covered: %s, %s or %s", sub.Name, api, apiPutBlob, apiPutBlockList, apiCopyBlob)
+			}
+		}
 	}
 	if o.Account == "" {
 		o.Account = "devstoreaccount1"
@@ -130,7 +136,7 @@ func withDefaults(o *Options) (*url.URL, error) {
 	}
 	if len(o.Retry) == 0 {
 		o.Retry = []time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute,
-			10 * time.Minute, 30 * time.Minute, time.Hour}
+			10 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
 	}
 	if o.MaxAttempts <= 0 {
 		o.MaxAttempts = 30

@@ -2,6 +2,7 @@ package eventgrid_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -183,7 +184,7 @@ func otherContainer(s *stack) error {
 	return err
 }
 
-type readCloser struct{ *bytes.Reader }
+type readCloser struct{ io.ReadSeeker }
 
 func (*readCloser) Close() error { return nil }
 

@@ -13,3 +13,10 @@ func (f sendFunc) send(ctx context.Context, queue string, m message) error { ret
 func OpenTo(o Options, send func(ctx context.Context, queue string, m Message) error) (*Server, error) {
 	return open(o, sendFunc(send))
 }
+
+// Glance makes every worker look at the clock at once, instead of within a quarter of a second.
+func (s *Server) Glance() {
+	for _, w := range s.workers {
+		w.wake()
+	}
+}

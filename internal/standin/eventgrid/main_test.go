@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,12 @@ import (
 	"bwv/internal/standin/eventgrid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if told := os.Getenv(proxySwitch); told != "" {
+		os.Exit(runVictim(told))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	topic     = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/devstoreaccount1"
@@ -78,7 +84,7 @@ type body struct {
 	}
 }
 
-func decode(t *testing.T, m eventgrid.Message) body {
+func decode(t testing.TB, m eventgrid.Message) body {
 	t.Helper()
 	var b body
 	if err := json.Unmarshal(m.Body, &b); err != nil {
@@ -89,7 +95,7 @@ func decode(t *testing.T, m eventgrid.Message) body {
 
 // stack is Azurite, the proxy, and a client that goes through the proxy.
 type stack struct {
-	t       *testing.T
+	t       testing.TB
 	azurite *azurite.Server
 	queue   *queue
 	options eventgrid.Options
@@ -99,7 +105,7 @@ type stack struct {
 	direct  *azblob.Client // past it
 }
 
-func newStack(t *testing.T, change func(*eventgrid.Options)) *stack {
+func newStack(t testing.TB, change func(*eventgrid.Options)) *stack {
 	t.Helper()
 	script, err := azurite.Find("")
 	if err != nil {
@@ -157,7 +163,7 @@ func (s *stack) close() {
 }
 
 // newClient never tries again, so that a test sees what happened.
-func newClient(t *testing.T, addr string) *azblob.Client {
+func newClient(t testing.TB, addr string) *azblob.Client {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -182,7 +188,7 @@ func (s *stack) drained() {
 	eventually(s.t, "everything is delivered", func() bool { return s.server.Pending() == 0 })
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for !ok() {

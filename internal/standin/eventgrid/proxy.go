@@ -65,6 +65,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.proxy.ServeHTTP(w, r)
 		return
 	}
+	if c.outOfRange() {
+		storageError(w, http.StatusBadRequest, "OutOfRangeInput", "One of the request inputs is out of range.")
+		return
+	}
 	key, err := s.outbox.begin(c, subs)
 	if err != nil {
 		s.log.WarnContext(r.Context(), "commit refused", "blob", c.Blob, "err", err)

@@ -91,12 +91,18 @@ func serveCall(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Function = name
-	record(c)
+	if name != "Quick" { // which is measured
+		record(c)
+	}
 	answer := func(contentType, text string) {
 		w.Header().Set("Content-Type", contentType)
 		_, _ = io.WriteString(w, text)
 	}
 	mode, _, _ := strings.Cut(name, "_")
+	var body []byte
+	if json.Unmarshal(c.Data["msg"], &body) == nil && strings.HasPrefix(string(body), "poison") {
+		mode = "Fail"
+	}
 	if text := os.Getenv("MODE_" + name); text != "" {
 		mode = text
 	}
@@ -149,6 +155,10 @@ func serveCall(w http.ResponseWriter, r *http.Request) {
 			record(Call{Function: "child", Args: []string{strconv.Itoa(child.Process.Pid)}})
 		}
 		select {}
+	case "Work": // what a kill is to hit, in the middle and around the answer
+		time.Sleep(time.Duration(10+os.Getpid()%20) * time.Millisecond)
+		record(Call{Function: "success", Data: c.Data})
+		answer("application/json", "{}")
 	case "Long":
 		time.Sleep(4500 * time.Millisecond)
 		answer("application/json", "{}")
@@ -172,6 +182,8 @@ func serveAPI(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "got "+lines.Text()+"\n")
 			_ = http.NewResponseController(w).Flush()
 		}
+	case "quick":
+		_, _ = io.Copy(io.Discard, r.Body)
 	case "upload":
 		sum := sha256.New()
 		n, err := io.Copy(sum, r.Body)
@@ -204,17 +216,29 @@ func serveAPI(w http.ResponseWriter, r *http.Request) {
 
 const hostSwitch = "FUNCTIONSHOST_TEST_HOST"
 
-// runHost is a host in a process of its own; it prints its handler's id and runs until it is killed.
+// Child is what a host in a process of its own is told.
+type Child struct {
+	Dir, State string
+	Settings   map[string]string
+}
+
+// runHost prints its handler's id and runs until it is killed, or until the host gives up: then the platform
+// would start it again.
 func runHost() int {
-	h, err := New(Options{Root: os.Getenv(hostSwitch), StateDir: os.Getenv(hostSwitch), Settings: map[string]string{handlerSwitch: "1", "AzureWebJobs.Ok.Disabled": "1"}})
+	var c Child
+	err := json.Unmarshal([]byte(os.Getenv(hostSwitch)), &c)
+	var h *Host
+	if err == nil {
+		h, err = New(Options{Root: c.Dir, StateDir: c.State, Settings: c.Settings})
+	}
+	if err == nil {
+		err = h.Start(context.Background())
+	}
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	if err := h.Start(context.Background()); err != nil {
-		fmt.Println(err)
-		return 1
-	}
 	fmt.Println(h.HandlerPID())
-	select {}
+	<-h.Done()
+	return 2
 }

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +109,36 @@ func (r *Root) Start(t testing.TB, change ...func(*Host)) *Host {
 		t.Fatalf("%v\n%s", err, r.Logs.String())
 	}
 	return h
+}
+
+// Spawn starts the host in a process of its own and returns it with its handler's id.
+func (r *Root) Spawn(t testing.TB) (host *exec.Cmd, handler string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(Child{Dir: r.Dir, State: r.State, Settings: r.Settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host = exec.Command(self)
+	host.Env = append(os.Environ(), hostSwitch+"="+string(told))
+	out, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	handler = strings.TrimSpace(line)
+	if _, err := strconv.Atoi(handler); err != nil {
+		_ = host.Process.Kill()
+		_ = host.Wait() // it was killed
+		t.Fatalf("the host said %q", line)
+	}
+	return host, handler
 }
 
 // Call is one call that the handler recorded.

@@ -1,41 +1,17 @@
 package functionshost
 
 import (
-	"bufio"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
 
 func TestHandlerDiesWithAKilledHost(t *testing.T) {
 	r := offline(t, "Ok")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := exec.Command(self)
-	host.Env = append(os.Environ(), hostSwitch+"="+r.Dir)
-	out, err := host.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := host.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	pid := strings.TrimSpace(line)
-	if _, err := strconv.Atoi(pid); err != nil || gone(pid) {
-		_ = host.Process.Kill()
-		_ = host.Wait()
-		t.Fatalf("the host said %q", line)
-	}
+	host, pid := r.Spawn(t)
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = host.Wait() // killed
+	_ = host.Wait() // it was killed
 	Until(t, "the handler is dead", func() bool { return gone(pid) })
 }
 

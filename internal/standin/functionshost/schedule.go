@@ -42,8 +42,18 @@ func parseSchedule(text string) (schedule, error) {
 	return s, nil
 }
 
-// next is the first occurrence after t.
-func (s schedule) next(t time.Time) time.Time { return s.spec.Next(t.UTC()) }
+// next is the first occurrence after t; the zero time when there is none for a generation. The library looks no
+// further than five years, but 29 February is a Monday once in 28.
+func (s schedule) next(t time.Time) time.Time {
+	t = t.UTC()
+	for range 9 {
+		if at := s.spec.Next(t); !at.IsZero() {
+			return at
+		}
+		t = time.Date(t.Year()+5, 12, 31, 23, 59, 59, 0, time.UTC) // the end of what it has looked at
+	}
+	return time.Time{}
+}
 
 // underAMinute reports whether two occurrences are less than a minute apart, which switches the schedule
 // monitor off (TimerTriggerAttributeBindingProvider).

@@ -109,7 +109,7 @@ func BenchmarkReceiveComplete(b *testing.B) {
 		for i := range msgs {
 			msgs[i] = m
 		}
-		r.srv.broker.send(r.srv.broker.find("ingest"), msgs, func(err error) { done <- err })
+		r.srv.broker.send(r.srv.broker.find("ingest"), msgs, func(_ []int64, err error) { done <- err })
 		if err := <-done; err != nil {
 			b.Fatal(err)
 		}

@@ -17,6 +17,8 @@ const (
 	handshakeTimeout = 30 * time.Second
 	claimCheck       = 30 * time.Second // how often links are checked for tokens that have expired
 	maxSessions      = 1024
+	maxConnLinks     = 1024    // over all sessions
+	maxPartial       = 8 << 20 // bytes of messages of which frames are missing, over all links
 	containerID      = "servicebus-standin"
 )
 
@@ -33,6 +35,7 @@ type conn struct {
 	peerIdle     time.Duration
 	sessions     map[uint16]*session // by channel; the same number both ways
 	claims       map[string]time.Time
+	partial      int // bytes of unfinished messages; the reader's
 	pumps        sync.WaitGroup
 	failOnce     sync.Once
 }

@@ -36,7 +36,16 @@ func (s *session) attachIn(a attach, n node) {
 
 func (l *inLink) address() string { return l.node.path }
 
-func (l *inLink) stop() { l.gone = true }
+func (l *inLink) stop() {
+	l.gone = true
+	l.hold(nil)
+}
+
+// hold keeps b of the delivery that is being received, in place of what was kept before.
+func (l *inLink) hold(b []byte) {
+	l.s.c.partial += len(b) - len(l.partial)
+	l.partial = b
+}
 
 func (l *inLink) flow(fl flow) {
 	if !fl.echo {
@@ -54,26 +63,28 @@ func (l *inLink) transfer(t transfer, payload []byte) {
 			l.s.detach(l.handle, &wireError{condTransferLimit, "transfer without a delivery-id or without credit"})
 			return
 		}
-		l.first, l.partial = t, nil
+		l.first = t
 	}
 	if l.more = t.more; t.aborted {
-		l.more, l.partial = false, nil
+		l.more = false
+		l.hold(nil)
 		return
 	}
 	if len(l.partial)+len(payload) > MaxMessageSize {
 		l.s.detach(l.handle, &wireError{condTooLarge, fmt.Sprintf("The received message is larger than the limit of %d bytes.", MaxMessageSize)})
 		return
 	}
-	if !t.more && l.partial == nil {
-		l.partial = payload // the frame's buffer is ours
-	} else {
-		l.partial = append(l.partial, payload...)
+	raw := payload // the frame's buffer is ours
+	if t.more || l.partial != nil {
+		raw = append(l.partial, payload...)
 	}
 	if t.more {
+		if l.hold(raw); l.s.c.partial > maxPartial {
+			l.s.detach(l.handle, &wireError{condResourceLimit, "too many unfinished messages on one connection"})
+		}
 		return
 	}
-	raw := l.partial
-	l.partial = nil
+	l.hold(nil)
 	l.count++
 	if l.credit--; l.credit < linkCredit/2 {
 		l.credit = linkCredit

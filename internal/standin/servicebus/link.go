@@ -65,6 +65,15 @@ func unsupported(a attach) *wireError {
 	return nil
 }
 
+// links counts those of every session.
+func (c *conn) links() int {
+	n := 0
+	for _, s := range c.sessions {
+		n += len(s.links)
+	}
+	return n
+}
+
 // attach opens a link, or refuses it as section 2.6.3 asks: an attach without a terminus, then a detach that says why.
 func (s *session) attach(a attach) error {
 	if _, taken := s.links[a.handle]; taken || a.handle >= maxLinks {
@@ -76,6 +85,9 @@ func (s *session) attach(a attach) error {
 		address = a.target.address
 	}
 	refusal := unsupported(a)
+	if s.c.links() >= maxConnLinks {
+		refusal = &wireError{condResourceLimit, fmt.Sprintf("more than %d links on one connection", maxConnLinks)}
+	}
 	var n node
 	if refusal == nil {
 		n, refusal = s.c.resolve(address, clientSends)

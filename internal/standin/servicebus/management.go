@@ -261,10 +261,13 @@ func (l *inLink) receiveDeferred(args map[string]any, respond func(response)) er
 		return &wireError{condInvalidField, "receiver-settle-mode is 0 or 1"}
 	}
 	br, b := l.s.c.srv.broker, l.node.box
-	leases, ok := b.takeDeferred(seqs, br.nowMS())
-	if !ok {
-		respond(response{status: 404, description: "Failed to lock one or more of the specified messages: not deferred, or locked."})
+	leases, err := b.takeDeferred(seqs, br.nowMS())
+	if errors.Is(err, errNotDeferred) {
+		respond(response{status: 404, description: errNotDeferred.description})
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if mode == 1 {
 		payloads, err := br.payloads(b, leases, true)
@@ -370,8 +373,8 @@ func (l *inLink) settleAll(tokens []uuid, o outcome, respond func(response)) {
 			respond(response{status: 200, description: "OK"})
 		case errors.Is(result, errLockLost):
 			respond(lockLost())
-		case errors.Is(result, errNoDead):
-			respond(response{status: 401, description: errNoDead.description})
+		case errors.Is(result, errNoDead), errors.Is(result, errTooMany):
+			respond(response{status: 401, description: result.Error()}) // the SDK does not try again
 		default:
 			respond(failure(result))
 		}

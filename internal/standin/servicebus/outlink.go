@@ -4,7 +4,8 @@ package servicebus
 const (
 	pumpMessages = 64
 	pumpBytes    = 1 << 20
-	maxReplies   = 1000 // answers waiting for a client that gives no credit
+	maxReplies   = 1000     // answers waiting for a client that gives no credit
+	replyBytes   = 16 << 20 // of them
 )
 
 // outLink is a link on which the client receives: from an entity, or the answers of $cbs or $management. A goroutine
@@ -24,6 +25,7 @@ type outLink struct {
 	count   uint32 // deliveries sent
 	drain   bool
 	replies [][]byte
+	waiting int // bytes of them
 }
 
 func (s *session) attachOut(a attach, n node) {
@@ -160,6 +162,7 @@ func (l *outLink) sendReply() int {
 	if len(l.replies) > 0 {
 		payload = l.replies[0]
 		l.replies = l.replies[1:]
+		l.waiting -= len(payload)
 	}
 	l.s.mu.Unlock()
 	if payload == nil {
@@ -173,7 +176,7 @@ func (l *outLink) sendReply() int {
 func (l *outLink) reply(payload []byte) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	if len(l.replies) >= maxReplies {
+	if l.waiting += len(payload); len(l.replies) >= maxReplies || l.waiting > replyBytes {
 		go l.s.c.fail(&wireError{condResourceLimit, "too many answers are waiting"})
 		return
 	}

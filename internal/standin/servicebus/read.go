@@ -42,10 +42,12 @@ func (br *broker) payloads(b *box, leases []lease, inside bool) ([][]byte, error
 	return out, err
 }
 
-// Limits of one peek.
+// Limits of one peek, and of one call for deferred messages.
 const (
-	maxPeek      = 256
-	maxPeekBytes = 1 << 20
+	maxPeek          = 256
+	maxPeekBytes     = 1 << 20
+	maxDeferred      = 256
+	maxDeferredBytes = 8 << 20
 )
 
 // peek encodes up to n messages from sequence number from on, in whatever state, without locking them.
@@ -83,16 +85,22 @@ func (br *broker) peek(b *box, from int64, n int) ([][]byte, error) {
 	return out, nil
 }
 
-// takeDeferred locks deferred messages by sequence number: all of them or, when one is not there, none.
-func (b *box) takeDeferred(seqs []int64, now int64) ([]lease, bool) {
+// takeDeferred locks deferred messages by sequence number: all of them or, when one is not there or they are too much
+// for one answer, none.
+func (b *box) takeDeferred(seqs []int64, now int64) ([]lease, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	seen := map[int64]bool{}
+	seen, size := map[int64]bool{}, 0
 	for _, seq := range seqs {
-		if e := b.entries[seq]; e == nil || !e.deferred || e.holder != held || seen[seq] {
-			return nil, false
+		e := b.entries[seq]
+		if e == nil || !e.deferred || e.holder != held || seen[seq] {
+			return nil, errNotDeferred
 		}
 		seen[seq] = true
+		size += int(e.size)
+	}
+	if len(seqs) > maxDeferred || size > maxDeferredBytes {
+		return nil, &wireError{condNotAllowed, fmt.Sprintf("%d deferred messages of %d bytes in one call, want up to %d of %d", len(seqs), size, maxDeferred, maxDeferredBytes)}
 	}
 	out := make([]lease, len(seqs))
 	for i, seq := range seqs {
@@ -100,7 +108,7 @@ func (b *box) takeDeferred(seqs []int64, now int64) ([]lease, bool) {
 		b.hold(e, now+b.lock.Milliseconds())
 		out[i] = lease{e, seq, e.token, e.until}
 	}
-	return out, true
+	return out, nil
 }
 
 // status is one line of GET /entities.

@@ -23,6 +23,9 @@ type outcome struct {
 	props   map[string]any
 }
 
+// maxProperties bounds what settlements can add to a message, in bytes: Azure's limit of all properties.
+const maxProperties = 64 << 10
+
 // Application properties of dead letters.
 const (
 	propReason      = "DeadLetterReason"
@@ -32,8 +35,10 @@ const (
 )
 
 var (
-	errLockLost = &wireError{condLockLost, "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue."}
-	errNoDead   = &wireError{condNotAllowed, "A message in a dead-letter queue cannot be dead-lettered."}
+	errNotDeferred = &wireError{condNotFound, "Failed to lock one or more of the specified messages: not deferred, or locked."}
+	errLockLost    = &wireError{condLockLost, "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue."}
+	errTooMany     = &wireError{condNotAllowed, "The properties that were modified are larger than 64 KiB together."}
+	errNoDead      = &wireError{condNotAllowed, "A message in a dead-letter queue cannot be dead-lettered."}
 )
 
 // move is a change to one message in a transaction: what becomes of its entry is applied after the commit.
@@ -41,6 +46,7 @@ type move struct {
 	box      *box
 	entry    *entry
 	deferred bool
+	refused  error    // nothing was written
 	gone     bool     // removed from box
 	arrival  *arrival // in the dead-letter queue
 }
@@ -90,6 +96,9 @@ func (br *broker) settle(b *box, token uuid, o outcome, done func(error)) {
 			return br.decide(tx, mv, o.verdict, over)
 		},
 		done: func(err error) {
+			if err == nil {
+				err = mv.refused
+			}
 			if err != nil {
 				b.restore(e)
 			} else {
@@ -113,6 +122,10 @@ func (br *broker) decide(tx *bbolt.Tx, mv *move, v verdict, over []byte) error {
 	}
 	if r.props, err = mergeProperties(r.props, over); err != nil {
 		return err
+	}
+	if len(r.props) > maxProperties {
+		mv.refused = errTooMany
+		return nil
 	}
 	switch v {
 	case deadLetter:
