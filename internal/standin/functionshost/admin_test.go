@@ -1,6 +1,7 @@
 package functionshost
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -68,6 +69,27 @@ func TestAdmin(t *testing.T) {
 	}
 	_, text = send(t, "GET", s.URL+"/admin/host/status", nil, master)
 	mustContain(t, text, `"state":"Running"`, `"version":"4.`)
+}
+
+func TestRunsByHandAreLimited(t *testing.T) {
+	r := offline(t, "Ok")
+	h := r.Start(t)
+	s := front(t, h)
+	release := make(chan struct{})
+	for n := range maxDetached {
+		if !h.detach(func(context.Context) { <-release }) {
+			t.Fatalf("run %d was refused", n)
+		}
+	}
+	post := func() int {
+		response, _ := send(t, "POST", s.URL+"/admin/functions/Ok?code=master", strings.NewReader(`{"input":"x"}`), nil)
+		return response.StatusCode
+	}
+	if got := post(); got != http.StatusTooManyRequests {
+		t.Errorf("one too many: %d", got)
+	}
+	close(release)
+	Until(t, "room for a run", func() bool { return post() == http.StatusAccepted })
 }
 
 func TestDrain(t *testing.T) {

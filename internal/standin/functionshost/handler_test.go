@@ -125,6 +125,8 @@ func serveCall(w http.ResponseWriter, r *http.Request) {
 		answer("application/json", "[]")
 	case "Bad":
 		answer("application/json", "{nope")
+	case "Huge":
+		answer("application/json", `{"Logs":["`+strings.Repeat("x", maxAnswer)+`"]}`)
 	case "Trailing":
 		answer("application/json", "{} {}")
 	case "Logs":

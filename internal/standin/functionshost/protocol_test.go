@@ -14,7 +14,7 @@ func TestAnswers(t *testing.T) {
 	good := []string{"Ok", "Logs", "Created", "Trailing"}
 	bad := map[string]string{
 		"Text": "text/plain", "NoType": "content type", "Fail": "500", "Moved": "302", "Array": "not a JSON object",
-		"Bad": "not JSON", "BadLogs": "wrong shape",
+		"Bad": "not JSON", "BadLogs": "wrong shape", "Huge": "larger",
 	}
 	all := append([]string{}, good...)
 	for name := range bad {

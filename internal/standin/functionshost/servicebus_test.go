@@ -226,6 +226,21 @@ func TestLockIsRenewedWhileTheCallIsOpen(t *testing.T) {
 	}
 }
 
+// With maxAutoLockRenewalDuration 0 a lock runs out under its function, and the message comes again.
+func TestLockIsLostWithoutRenewal(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	r := root(t, b, functionshost.Files{"Slow/function.json": queue(`"queueName":"short"`), // 1 s of lock, 1.5 s of work
+		"host.json": strings.Replace(hostJSON(2, "00:00:30"), `"maxConcurrentCalls"`, `"maxAutoLockRenewalDuration":"00:00:00","maxConcurrentCalls"`, 1)})
+	r.Start(t)
+	b.send("short", text("a"))
+	functionshost.Until(t, "a second delivery", func() bool { return len(r.Calls(t, "Slow")) >= 2 })
+	functionshost.Until(t, "words", func() bool { return r.Logs.Has("settling a message: it will be delivered again") })
+	if got := string(r.Calls(t, "Slow")[1].Metadata["DeliveryCount"]); got != `"2"` {
+		t.Errorf("the second delivery is number %s", got)
+	}
+}
+
 func TestConcurrencyIsBounded(t *testing.T) {
 	b := newBroker(t)
 	r := root(t, b, functionshost.Files{"Hang/function.json": queue(`"queueName":"ingest"`), "host.json": hostJSON(2, "00:00:20")})

@@ -93,6 +93,10 @@ func (h *Host) runTimer(ctx context.Context, f *function) {
 	}
 	for {
 		next := f.timer.schedule.next(h.now())
+		if next.IsZero() {
+			h.log.Error("a timer's schedule has no occurrence left", "function", f.name)
+			return
+		}
 		if !h.sleepUntil(ctx, next) {
 			return
 		}

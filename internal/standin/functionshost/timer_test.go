@@ -19,6 +19,7 @@ func TestSchedules(t *testing.T) {
 		"0 30 9 * Jan Mon":   "2027-01-04T09:30:00Z",
 		"0 0 0 13 * 5":       "2027-08-13T00:00:00Z", // Friday the 13th: NCRONTAB wants both
 		"0 0 0 1-7/2,20 * *": "2026-12-01T00:00:00Z",
+		"0 0 0 29 2 1":       "2044-02-29T00:00:00Z", // a leap day on a Monday
 	} {
 		s, err := parseSchedule(text)
 		if err != nil {
