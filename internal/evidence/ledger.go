@@ -60,13 +60,13 @@ func (k Key) Before(b Key) bool {
 	return k.ID > b.ID
 }
 
-// Unchanged is what a step gives Update when the record is already as it should be.
-var Unchanged = errors.New("unchanged")
+// ErrUnchanged is what a step gives Update when the record is already as it should be.
+var ErrUnchanged = errors.New("unchanged")
 
 const updateTries = 8
 
 // Update reads a record, takes a step and commits it, again from the start whenever somebody else moved the record on. A step that
-// returns Unchanged ends it without a commit and without an error.
+// returns ErrUnchanged ends it without a commit and without an error.
 func Update(ctx context.Context, l Ledger, id ID, step func(Record) (Record, Entry, error)) (Record, error) {
 	for try := 1; ; try++ {
 		r, err := l.Get(ctx, id)
@@ -74,7 +74,7 @@ func Update(ctx context.Context, l Ledger, id ID, step func(Record) (Record, Ent
 			return r, err
 		}
 		n, e, err := step(r)
-		if errors.Is(err, Unchanged) {
+		if errors.Is(err, ErrUnchanged) {
 			return r, nil
 		}
 		if err != nil {

@@ -68,7 +68,7 @@ func TestUpdateStops(t *testing.T) {
 		step  error
 		want  error
 	}{
-		"unchanged": {id, memory.None, evidence.Unchanged, nil},
+		"unchanged": {id, memory.None, evidence.ErrUnchanged, nil},
 		"refused":   {id, memory.None, refused, refused},
 		"missing":   {"lambeth-202611-aaaaaaaaaaaaaaaaaaaa", memory.None, nil, evidence.NotFound},
 		"lost":      {id, memory.Lost, nil, evidence.Unavailable},

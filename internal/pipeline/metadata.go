@@ -125,11 +125,11 @@ func (s *Metadata) commit(ctx context.Context, id evidence.ID, m evidence.Media,
 	}
 	r, err := evidence.Update(ctx, s.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 		if r.Gone() {
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		n, e, err := r.Describe(m, d, started, found.list, found.cause)
 		if err == nil && sameBut(r, n) {
-			err = evidence.Unchanged
+			err = evidence.ErrUnchanged
 		}
 		return n, e, err
 	})

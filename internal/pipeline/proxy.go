@@ -45,11 +45,11 @@ func (s *Proxy) Run(ctx context.Context, w evidence.Work, c evidence.Cause) (evi
 	proxy.At = c.At.UTC()
 	r, err = evidence.Update(ctx, s.Ledger, r.ID, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 		if r.Gone() {
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		n, e, err := r.Render(proxy, found.list, c)
 		if err == nil && sameBut(r, n) {
-			err = evidence.Unchanged
+			err = evidence.ErrUnchanged
 		}
 		return n, e, err
 	})

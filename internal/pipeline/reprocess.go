@@ -38,7 +38,7 @@ func (s *Reprocess) Run(ctx context.Context, q evidence.Reprocess, c evidence.Ca
 	})
 	r, err := evidence.Update(ctx, s.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 		if r.Gone() || noted {
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		return r.Consult(evidence.OpReprocess, map[string]string{"stages": fmt.Sprint(stages)}, c)
 	})

@@ -83,12 +83,12 @@ func (p *Protocol) begin(ctx context.Context, d evidence.Disposal, c evidence.Ca
 		result = ""
 		same := r.Retention.Epoch == d.Epoch
 		if same && r.Retention.State == evidence.Expiring {
-			return r, evidence.Entry{}, evidence.Unchanged // our own commit, or another delivery's
+			return r, evidence.Entry{}, evidence.ErrUnchanged // our own commit, or another delivery's
 		}
 		decision := Decide(r, p.Policy, p.Now())
 		if !same || r.Retention.State != evidence.Scheduled || !decision.Dispose {
 			result = ResultStale
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		t, err := p.inspect(ctx, r, decision.Due)
 		if err != nil {
@@ -149,7 +149,7 @@ func (p *Protocol) erase(ctx context.Context, r evidence.Record) error {
 func (p *Protocol) bury(ctx context.Context, id evidence.ID, c evidence.Cause) error {
 	_, err := evidence.Update(ctx, p.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 		if r.Retention.State == evidence.Expired {
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		return r.Expired(p.ruled(c))
 	})

@@ -26,7 +26,7 @@ type Protocol struct {
 func (p *Protocol) Schedule(ctx context.Context, id evidence.ID, c evidence.Cause) (evidence.Record, error) {
 	return p.pend(ctx, id, c.At, func(r evidence.Record) (time.Time, pending, error) {
 		if r.Retention.State != evidence.Received {
-			return time.Time{}, nil, evidence.Unchanged
+			return time.Time{}, nil, evidence.ErrUnchanged
 		}
 		due := Decide(r, p.Policy, p.Now()).Due
 		return due, func(sequence int64) (evidence.Record, evidence.Entry, error) {
@@ -40,7 +40,7 @@ func (p *Protocol) Schedule(ctx context.Context, id evidence.ID, c evidence.Caus
 func (p *Protocol) Defer(ctx context.Context, id evidence.ID, epoch int, fires time.Time, c evidence.Cause) (evidence.Record, error) {
 	return p.pend(ctx, id, c.At, func(r evidence.Record) (time.Time, pending, error) {
 		if r.Retention.State != evidence.Scheduled || r.Retention.Epoch != epoch {
-			return time.Time{}, nil, evidence.Unchanged
+			return time.Time{}, nil, evidence.ErrUnchanged
 		}
 		due := Decide(r, p.Policy, p.Now()).Due
 		at := ceilSecond(later(due, fires))
@@ -57,7 +57,7 @@ func (p *Protocol) Defer(ctx context.Context, id evidence.ID, epoch int, fires t
 func (p *Protocol) Flag(ctx context.Context, id evidence.ID, f evidence.Flag, c evidence.Cause) (evidence.Record, error) {
 	r, err := evidence.Update(ctx, p.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 		if _, ok := r.FlagByID(f.ID); ok {
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		return r.Flag(f, c)
 	})
@@ -84,7 +84,7 @@ func (p *Protocol) Cancel(ctx context.Context, id evidence.ID, c evidence.Cause)
 	}
 	return evidence.Update(ctx, p.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 		if r.Retention.Sequence != sequence {
-			return r, evidence.Entry{}, evidence.Unchanged
+			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
 		return r.Cancelled(c)
 	})
@@ -95,7 +95,7 @@ func (p *Protocol) Unflag(ctx context.Context, id evidence.ID, flag string, c ev
 	for try := 1; ; try++ {
 		r, err := evidence.Update(ctx, p.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 			if _, ok := r.FlagByID(flag); !ok || len(r.Flags) == 1 {
-				return r, evidence.Entry{}, evidence.Unchanged // ended already, or the last: below
+				return r, evidence.Entry{}, evidence.ErrUnchanged // ended already, or the last: below
 			}
 			return r.EndFlag(flag, c)
 		})
@@ -123,7 +123,7 @@ func stands(r evidence.Record, flag string) bool {
 func (p *Protocol) endLast(ctx context.Context, id evidence.ID, flag string, c evidence.Cause) (evidence.Record, error) {
 	return p.pend(ctx, id, c.At, func(r evidence.Record) (time.Time, pending, error) {
 		if !stands(r, flag) || len(r.Flags) != 1 {
-			return time.Time{}, nil, evidence.Unchanged // ended already, or no longer the last
+			return time.Time{}, nil, evidence.ErrUnchanged // ended already, or no longer the last
 		}
 		released := r
 		released.Flags, released.Retention.Released = nil, c.At
@@ -149,7 +149,7 @@ func (p *Protocol) pend(ctx context.Context, id evidence.ID, at time.Time, plan 
 			return r, err
 		}
 		fires, move, err := plan(r)
-		if errors.Is(err, evidence.Unchanged) {
+		if errors.Is(err, evidence.ErrUnchanged) {
 			return r, nil
 		}
 		if err != nil {

@@ -84,7 +84,7 @@ func (c *campaign) round(n int) {
 		messages = append(messages, text(body))
 	}
 	c.b.send("brief", messages...)
-	time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // the moment of the kill is what varies
+	time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond) // the moment of the kill is what varies
 	select {
 	case <-c.ended: // its third crash: the platform starts another one
 		c.host = nil

@@ -57,10 +57,12 @@ type Stack struct {
 	Azurite    *azurite.Server
 	Host       *functionshost.Host
 
-	failed  chan error
-	closers []func() error // in the order of their start
-	once    sync.Once
-	err     error
+	failed   chan error
+	closing  chan struct{}  // closed when Close begins
+	watchers sync.WaitGroup // goroutines that wait for the end of a service
+	closers  []func() error // in the order of their start
+	once     sync.Once
+	err      error
 }
 
 // Addresses are host:port of what runs.
@@ -81,7 +83,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Stack{failed: make(chan error, 8)}
+	s := &Stack{failed: make(chan error, 8), closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -114,7 +116,7 @@ func (s *Stack) startServiceBus(_ context.Context, o Options) error {
 		return err
 	}
 	s.Addresses.ServiceBus = listener.Addr().String()
-	go func() { s.fail("Service Bus", s.ServiceBus.Serve(listener)) }()
+	s.watchers.Go(func() { s.fail("Service Bus", s.ServiceBus.Serve(listener)) })
 	return nil
 }
 
@@ -147,10 +149,7 @@ func (s *Stack) startBlob(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.Azurite.Close)
-	go func() {
-		<-s.Azurite.Done()
-		s.fail("Azurite", s.Azurite.Err())
-	}()
+	s.watch("Azurite", s.Azurite.Done(), s.Azurite.Err)
 	if err := createContainers(ctx, azurite.ConnectionString(s.Azurite.Addr()), declared.Containers); err != nil {
 		return err
 	}
@@ -187,10 +186,7 @@ func (s *Stack) startHost(ctx context.Context, o Options) (err error) {
 	if err := s.Host.Start(ctx); err != nil {
 		return fmt.Errorf("starting the Functions host: %w", err)
 	}
-	go func() {
-		<-s.Host.Done()
-		s.fail("the Functions host", s.Host.Err())
-	}()
+	s.watch("the Functions host", s.Host.Done(), s.Host.Err)
 	return nil
 }
 
@@ -208,11 +204,11 @@ func (s *Stack) serve(name string, port int, handler http.Handler) (string, erro
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	s.closers = append(s.closers, server.Close)
-	go func() {
+	s.watchers.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.fail(name, err)
 		}
-	}()
+	})
 	return listener.Addr().String(), nil
 }
 
@@ -224,9 +220,29 @@ func listen(name string, port int) (net.Listener, error) {
 	return listener, nil
 }
 
+// watch reports a service that ends while nobody asked it to.
+func (s *Stack) watch(name string, done <-chan struct{}, reason func() error) {
+	s.watchers.Go(func() {
+		select {
+		case <-s.closing:
+		case <-done:
+			err := reason()
+			if err == nil {
+				err = errors.New("it stopped by itself")
+			}
+			s.fail(name, err)
+		}
+	})
+}
+
 func (s *Stack) fail(name string, err error) {
 	if err == nil {
 		return // it was closed
+	}
+	select {
+	case <-s.closing:
+		return
+	default:
 	}
 	select {
 	case s.failed <- fmt.Errorf("%s ended: %w", name, err):
@@ -237,12 +253,14 @@ func (s *Stack) fail(name string, err error) {
 // Failed tells when something that should run ended by itself.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
-// Close stops everything in the opposite order of its start; a second call returns the first one's error.
+// Close stops everything in the opposite order of its start and waits; a second call returns the first one's error.
 func (s *Stack) Close() error {
 	s.once.Do(func() {
+		close(s.closing)
 		for i := len(s.closers) - 1; i >= 0; i-- {
 			s.err = errors.Join(s.err, s.closers[i]())
 		}
+		s.watchers.Wait()
 	})
 	return s.err
 }
