@@ -93,8 +93,12 @@ func run(ctx context.Context, args []string, out, errout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	storage := ""
+	if o.ports.Blob != stack.DefaultPorts().Blob { // the dock looks at the usual port by itself
+		storage = fmt.Sprintf("FOOTAGE_STORAGE='%s' \\\n  ", s.Addresses.Settings()["FOOTAGE"])
+	}
 	fmt.Fprintf(out, welcome, time.Since(start).Seconds(), s.Addresses.Functions, s.Addresses.Blob, s.Addresses.ServiceBus, s.Addresses.Cosmos,
-		s.Addresses.Control, o.state, settings["RETENTION_KEEP"], s.Addresses.Functions)
+		s.Addresses.Control, o.state, settings["RETENTION_KEEP"], storage, s.Addresses.Functions)
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(out, "\nstopping; nothing that was acknowledged is lost")
@@ -117,7 +121,7 @@ Ready in %.1f s.
 
 Upload in another terminal:
 
-  go run ./cmd/dock --unit lambeth --officer P123456 --camera X81234567 testdata/samplelib_street_1080p30_5s.mp4
+  %sgo run ./cmd/dock --unit lambeth --officer P123456 --camera X81234567 testdata/samplelib_street_1080p30_5s.mp4
 
 and look:
 
