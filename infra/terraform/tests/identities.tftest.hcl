@@ -31,11 +31,11 @@ run "least_privilege" {
   command = plan
 
   assert {
-    condition     = !anytrue([for a in azurerm_role_assignment.this : contains(["Owner", "Contributor", "User Access Administrator", "Role Based Access Control Administrator", "Storage Account Contributor", "Azure Service Bus Data Owner", "DocumentDB Account Contributor", "Cosmos DB Operator"], coalesce(a.role_definition_name, "-"))])
+    condition     = !anytrue([for a in output.assignments : contains(["Owner", "Contributor", "User Access Administrator", "Role Based Access Control Administrator", "Storage Account Contributor", "Azure Service Bus Data Owner", "DocumentDB Account Contributor", "Cosmos DB Operator"], a.role)])
     error_message = "a role that manages resources or owns data was given"
   }
   assert {
-    condition     = alltrue([for a in azurerm_role_assignment.this : can(regex("/providers/Microsoft\\.", a.scope))])
+    condition     = alltrue([for a in azurerm_role_assignment.this : can(regex("/providers/Microsoft\\.", a.scope))]) && length(azurerm_role_assignment.this) == length(output.assignments)
     error_message = "a role reaches further than one resource"
   }
   assert {

@@ -15,7 +15,8 @@
 //     keys; unique keys; one partition key range. Declare reads them from a file.
 //   - Items: create, upsert, read (If-None-Match too), replace, delete, patch
 //     (add, set, replace, remove, incr, condition), If-Match, return=minimal,
-//     time to live, system properties, ETag, session token, charge, activity id.
+//     time to live, system properties, ETag, charge, activity id. A session token
+//     ahead of the container is answered 404, substatus 1002.
 //     400 for a partition key that is not the document's and for bad ids, 413
 //     over 2 MB. Numbers are doubles. Duplicate property names are refused.
 //   - Batches: all six operations with their If-Match, 100 operations, 2 MB,
@@ -38,11 +39,64 @@
 //     whole partition key by equality. ReadManyItems works.
 //   - FailNext injects 429, 449, 503.
 //
+// # Coverage
+//
+// Each feature and the tests that show it, through the unmodified SDK; those
+// marked * with requests of their own, because the SDK never makes them, or
+// on the store itself. TestCoverageTable holds this table to the tests there are.
+//
+//	signature, date                        TestAuthorization*
+//	account, databases, containers         TestAccountPointsBack* TestDatabasesAndContainers TestDeclare TestOpenRefuses
+//	create, read, replace, upsert, delete  TestItemLife TestUpsert TestNumbersAreDoubles
+//	400 partition key mismatch, bad items  TestRefusedItems TestPartitionKeyKinds TestPartitionsAreApart
+//	404 missing, 409 duplicate             TestItemLife TestErrorShape
+//	412 stale                              TestIfMatch TestConcurrentIfMatch TestUpsert
+//	304 unchanged                          TestReadNotModified*
+//	413 too large                          TestRefusedItems TestBatchLimits
+//	429, 449, 503 on demand                TestFaults
+//	ETags, session tokens                  TestItemLife TestIfMatch TestSessionTokens
+//	batch: 200, 207 and 424, rolled back   TestBatch TestBatchRollsBack TestBatchIsAtomicToReaders TestBatchLimits
+//	patch, with conditions                 TestPatch TestBatchRollsBack
+//	unique keys                            TestUniqueKeys
+//	time to live                           TestTimeToLive TestSweepRemovesExpired*
+//	query operators, projections, order    TestQueryFilters TestQueryProjections TestQueryOrder
+//	composite index required               TestQueryOrder TestDatabasesAndContainers TestDeclare
+//	equality, range, ORDER BY by index     TestOrderedPagesLookAtNothingElse* TestPlansAgreeWithBruteForce* TestKeysSortLikeValues*
+//	indexes follow items and policies      TestIndexesFollowItems* TestPolicyChangesUnderLoad TestPolicyPaths*
+//	continuation, also behind empty pages  TestContinuationTokens TestPagingIsStable TestEmptyPages TestLargePages FuzzToken
+//	every cross-partition query refused    TestCrossPartition
+//	many items by id, feed ranges          TestReadMany
+//	what is not supported is named         TestRefusedQueries TestRefusedContainers* TestRefusedResources* TestRefusedRequests*
+//	kill -9 under load; restart            TestCrashCampaign TestPersistence
+//	a slow client holds up nobody          TestSlowReader* TestSlowBody*
+//	parsers                                FuzzQuery FuzzJSON FuzzToken FuzzRequest TestJSONAgreesWithGo*
+//
+// CRASH_ROUNDS=100 go test -run TestCrashCampaign -v -timeout 30m is the
+// campaign in full.
+//
+// # Limits
+//
+// On what a client can make grow: 512 requests at a time (429 beyond), 30 s to
+// send a body and as long to take an answer, bodies, items and batches of
+// 2 MB, 100 operations in a batch, 10 in a patch, ids of 1023 and partition
+// keys of 2048 bytes, JSON of 128 levels, a query text of 512 KB, pages of 1000
+// items, of 4 MB, of Options.PageScan items looked at, and 500 databases and
+// containers. Connections, idle ones and headers are bounded by whatever
+// http.Server serves it (set ReadHeaderTimeout and IdleTimeout).
+//
+//	requests at a time, slow bodies        TestRequestsAtATime* TestSlowBody*
+//	bodies, items, batches, patches        TestRefusedItems TestRefusedRequests* TestBatchLimits TestPatch
+//	ids, partition keys, nesting           TestRefusedItems TestRefusedRequests*
+//	query text, nesting of a query         TestRefusedQueries
+//	pages                                  TestContinuationTokens TestLargePages TestEmptyPages
+//	databases and containers               TestDatabasesAndContainersAnAccountMayHave*
+//
 // # How queries are served
 //
 // Every composite index, and every path the policy includes by name (/x/?), is
 // kept as an ordered index within each partition, the id as well. A query is
-// streamed from the index that fits its equalities, one range and its order. Any
+// streamed from the index that fits its equalities, one range (also one that an
+// OR leaves, such as c.x < @x OR (c.x = @x AND c.id < @id)) and its order. Any
 // other order, and COUNT, look at all that the filter's index selects: a scan of
 // the partition when there is none, about 7 microseconds a document of 1 KB.
 //

@@ -32,66 +32,68 @@ type constraint struct {
 
 // constraints collects the demands of the AND terms of a filter, and of an OR those that each of its terms makes: the
 // usual condition of a page, c.x < @x OR (c.x = @x AND c.id < @id), demands c.x <= @x.
-func constraints(where expr) []*constraint {
-	var out []*constraint
-	seen := map[string]*constraint{}
-	at := func(e expr) *constraint {
-		p, ok := e.(*pathExpr)
-		if !ok {
-			return nil
-		}
-		names, ok := p.names()
-		if !ok {
-			return nil
-		}
-		id := strings.Join(names, "\x00")
-		if seen[id] == nil {
-			seen[id] = &constraint{path: names}
-			out = append(out, seen[id])
-		}
-		return seen[id]
+func constraints(where expr) demands {
+	d := demands{}
+	d.collect(where)
+	return d
+}
+
+// demands are the constraints of a filter, one for each path.
+type demands []*constraint
+
+// at is the constraint on a path, a new one if there is none.
+func (d *demands) at(path []string) *constraint {
+	c := find(*d, path)
+	if c == nil {
+		c = &constraint{path: path}
+		*d = append(*d, c)
 	}
-	var walk func(e expr)
-	walk = func(e expr) {
-		switch e := e.(type) {
-		case *logic:
-			if e.or {
-				for _, h := range hull(e.terms) {
-					c := &pathExpr{}
-					for _, name := range h.path {
-						c.steps = append(c.steps, step{name: name})
-					}
-					at(c).narrow(h.lo, h.hi)
-				}
-				return
+	return c
+}
+
+func (d *demands) collect(e expr) {
+	switch e := e.(type) {
+	case *logic:
+		if e.or {
+			for _, h := range hull(e.terms) {
+				d.at(h.path).narrow(h.lo, h.hi)
 			}
-			for _, t := range e.terms {
-				walk(t)
-			}
-		case *comparison:
-			op, l, r := e.op, e.l, e.r
-			if _, ok := l.(constant); ok {
-				op, l, r = mirrored(op), r, l
-			}
-			if k, ok := r.(constant); ok {
-				if c := at(l); c != nil {
-					c.demand(op, k.val)
-				}
-			}
-		case *call:
-			c := prefixCall(e)
-			if c == nil {
-				return
-			}
-			if have := at(e.args[0]); have != nil {
-				have.narrow(c.lo, c.hi)
-			}
+			return
+		}
+		for _, t := range e.terms {
+			d.collect(t)
+		}
+	case *comparison:
+		op, l, r := e.op, e.l, e.r
+		if _, ok := l.(constant); ok {
+			op, l, r = mirrored(op), r, l
+		}
+		k, ok := r.(constant)
+		if path := pathOf(l); ok && path != nil {
+			d.at(path).demand(op, k.val)
+		}
+	case *call:
+		c := prefixCall(e)
+		if c == nil {
+			return
+		}
+		if path := pathOf(e.args[0]); path != nil {
+			d.at(path).narrow(c.lo, c.hi)
 		}
 	}
-	if where != nil {
-		walk(where)
+}
+
+// pathOf is the path an index could have, or nil.
+func pathOf(e expr) []string {
+	p, ok := e.(*pathExpr)
+	if !ok {
+		return nil
 	}
-	return out
+	names, ok := p.names()
+	if !ok {
+		return nil
+	}
+	return names
 }
 
 // hull returns the ranges that hold whichever of the terms is true.

@@ -73,6 +73,25 @@ func (c *container) dropUndefined(q *query) {
 	q.where = &logic{terms: terms}
 }
 
+// queryKey is the partition key of a query: given with it, or fixed by its filter, or nil across partitions, for which
+// the query must be one that Azure's gateway serves.
+func (rq *request) queryKey(c *container, q *query) ([]value, *apiError) {
+	key, aerr := rq.partitionKey(c, false)
+	if aerr != nil || key != nil {
+		return key, aerr
+	}
+	if key = c.keyFrom(constraints(q.where)); key != nil {
+		return key, nil
+	}
+	if !rq.flag("x-ms-documentdb-query-enablecrosspartition") && rq.header("x-ms-documentdb-partitionkeyrangeid") == "" {
+		return nil, frontError(http.StatusBadRequest, "BadRequest", "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.")
+	}
+	if !q.simple() {
+		return nil, errCrossPartition()
+	}
+	return nil, nil
+}
+
 // queryItems answers POST docs with a query.
 func (s *Server) queryItems(rq *request, c *container) *apiError {
 	if id := rq.header("x-ms-documentdb-partitionkeyrangeid"); id != "" && id != "0" {
@@ -84,19 +103,9 @@ func (s *Server) queryItems(rq *request, c *container) *apiError {
 	if aerr != nil {
 		return aerr
 	}
-	key, aerr := rq.partitionKey(c, false)
+	key, aerr := rq.queryKey(c, q)
 	if aerr != nil {
 		return aerr
-	}
-	if key == nil {
-		if key = c.keyFrom(constraints(q.where)); key == nil {
-			if !rq.flag("x-ms-documentdb-query-enablecrosspartition") && rq.header("x-ms-documentdb-partitionkeyrangeid") == "" {
-				return frontError(http.StatusBadRequest, "BadRequest", "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.")
-			}
-			if !q.simple() {
-				return errCrossPartition()
-			}
-		}
 	}
 	if aerr := c.checkOrder(q); aerr != nil {
 		return aerr

@@ -45,7 +45,7 @@
 //   - 11 run, list, describe, status, ping: TestAdmin, TestTimerByHand
 //   - 12 X-MS-CLIENT-PRINCIPAL* and X-MS-TOKEN-* of clients are removed, and none is made: TestProxyKeepsTheRequest
 //   - 13 functionTimeout of 30 minutes, or none: TestHostJSONDefaults, TestUnlimitedTimeout
-//   - 13 drain, by /admin/host/drain: TestDrain
+//   - 13 drain, by /admin/host/drain: TestDrain, TestDrainTakesNoMoreMessages
 //
 // # Refused, with words
 //

@@ -21,17 +21,6 @@ type function struct {
 	http     *httpTrigger
 }
 
-// kind is the trigger's type as function.json writes it.
-func (f *function) kind() string {
-	switch {
-	case f.bus != nil:
-		return "serviceBusTrigger"
-	case f.timer != nil:
-		return "timerTrigger"
-	}
-	return "httpTrigger"
-}
-
 type busTrigger struct {
 	queue, topic, subscription string
 	connection                 string // the setting's name
@@ -174,30 +163,37 @@ func (f *function) readBindings(bindings []bindingFile, prefix string, s setting
 	if trigger == nil {
 		return fmt.Errorf("no binding is a trigger")
 	}
-	var err error
-	switch strings.ToLower(triggerType) {
+	taken, err := f.readTrigger(triggerType, trigger, others, prefix, s)
+	switch {
+	case err != nil:
+		return err
+	case !taken && len(others) > 0:
+		return fmt.Errorf("bindings beside the trigger are refused, found %q: the host decodes base64-looking strings of output bindings; send with the SDK", others)
+	}
+	return nil
+}
+
+// readTrigger reads the one trigger; taken means that it has use for the other bindings.
+func (f *function) readTrigger(kind string, trigger bindingFile, others []string, prefix string, s settings) (taken bool, err error) {
+	switch strings.ToLower(kind) {
 	case "servicebustrigger":
 		err = f.readBus(trigger, s)
 	case "timertrigger":
 		err = f.readTimer(trigger, s)
 	case "httptrigger":
 		if len(others) != 1 || !strings.EqualFold(others[0], "http out") {
-			return fmt.Errorf("an HTTP function has exactly one httpTrigger and one http out: with %q the host would fall back to the JSON mode, which is not covered", others)
+			return false, fmt.Errorf("an HTTP function has exactly one httpTrigger and one http out: with %q the host would fall back to the JSON mode, which is not covered", others)
 		}
-		others = nil
-		err = f.readHTTP(trigger, prefix)
+		taken, err = true, f.readHTTP(trigger, prefix)
 	case "eventgridtrigger":
-		return fmt.Errorf("eventGridTrigger is not covered: let Event Grid deliver to a Service Bus queue")
+		return false, fmt.Errorf("eventGridTrigger is not covered: let Event Grid deliver to a Service Bus queue")
 	default:
-		return fmt.Errorf("trigger type %q is unknown here: serviceBusTrigger, timerTrigger or httpTrigger", triggerType)
+		return false, fmt.Errorf("trigger type %q is unknown here: serviceBusTrigger, timerTrigger or httpTrigger", kind)
 	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", triggerType, err)
-	case len(others) > 0:
-		return fmt.Errorf("bindings beside the trigger are refused, found %q: the host decodes base64-looking strings of output bindings; send with the SDK", others)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", kind, err)
 	}
-	return nil
+	return taken, nil
 }
 
 func (f *function) readBus(b bindingFile, s settings) error {

@@ -295,3 +295,26 @@ func memoryOf(tb testing.TB, pid int) memory {
 	}
 	return memory{get("VmRSS"), get("RssFile")}
 }
+
+// BenchmarkFallDue lets many messages fall due at the same moment and waits until the last of them is enqueued.
+func BenchmarkFallDue(b *testing.B) {
+	const n = 200_000
+	var took time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		r := newRig(b)
+		fillScheduled(b, r.srv, "ingest", n)
+		b.StartTimer()
+		start := time.Now()
+		r.srv.Advance(24*time.Hour + n*time.Second)
+		for r.status("ingest").Scheduled > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		took = time.Since(start)
+		b.StopTimer()
+		r.stop()
+		b.StartTimer()
+	}
+	b.ReportMetric(n/took.Seconds(), "fired/s")
+	fmt.Printf("\n| service bus, %d messages fall due at once | |\n|---|---:|\n| enqueued a second | %.0f |\n\n", n, n/took.Seconds())
+}

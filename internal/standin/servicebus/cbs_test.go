@@ -96,3 +96,25 @@ func TestAttachNeedsAToken(t *testing.T) {
 	_, err = session.NewSender(testContext(t), "once", nil)
 	wantCondition(t, err, amqp.ErrCondUnauthorizedAccess)
 }
+
+// FuzzSAS: only what was signed is believed, and what it says is what was asked for.
+func FuzzSAS(f *testing.F) {
+	now := time.Unix(1_800_000_000, 0)
+	good := sign("sb://host/ingest", "k", KeyName, now.Add(time.Hour))
+	f.Add(good, "sb://host/ingest")
+	f.Add(good, "amqp://HOST/ingest/$management")
+	f.Add("SharedAccessSignature sr=%zz&sig=%&se=1&skn=", "")
+	f.Fuzz(func(t *testing.T, token, audience string) {
+		c, err := verifySAS(token, []byte("k"), audience, now)
+		if err != nil {
+			return
+		}
+		host, path := splitAudience(audience)
+		if c.host != host || c.path != path || !c.expires.After(now) {
+			t.Fatalf("%q for %q gives %+v", token, audience, c)
+		}
+		if host != "host" || path != "ingest" && !strings.HasPrefix(path, "ingest/") {
+			t.Fatalf("%q is believed for %q", token, audience)
+		}
+	})
+}

@@ -76,3 +76,22 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+// FuzzConfig: what is accepted is written and accepted again.
+func FuzzConfig(f *testing.F) {
+	f.Add(testConfig)
+	f.Add(`{"UserConfig":{"Namespaces":[{"Name":"ns","Queues":[{"Name":"q","Properties":{"LockDuration":"P1DT1.5S"}}]}]}}`)
+	f.Fuzz(func(t *testing.T, in string) {
+		c, err := ParseConfig(strings.NewReader(in))
+		if err != nil {
+			return
+		}
+		out, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseConfig(strings.NewReader(string(out))); err != nil {
+			t.Fatalf("%s became %s: %v", in, out, err)
+		}
+	})
+}

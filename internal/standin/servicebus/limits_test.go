@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -228,6 +230,64 @@ func TestAnswersNobodyTakes(t *testing.T) {
 	var e *amqp.ConnError
 	if !errors.As(conn.Err(), &e) || e.RemoteErr == nil || e.RemoteErr.Condition != amqp.ErrCondResourceLimitExceeded {
 		t.Errorf("connection ended with %v", conn.Err())
+	}
+}
+
+func TestConnectionsAtATime(t *testing.T) {
+	r := startRig(t, t.TempDir(), Options{connections: 3})
+	first := r.peer(t)
+	first.open()
+	for range 2 {
+		r.peer(t).open()
+	}
+	r.peer(t).wantEOF()
+	_ = first.nc.Close()
+	eventually(t, "there is room again", func() bool {
+		r.srv.mu.Lock()
+		defer r.srv.mu.Unlock()
+		return len(r.srv.conns) < 3
+	})
+	r.peer(t).open()
+}
+
+// TestWhatOneConnectionMakesUsKeep: tokens, deliveries to settle, bytes to write.
+func TestWhatOneConnectionMakesUsKeep(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	c := newConn(&Server{log: slog.New(slog.DiscardHandler), key: []byte(testKey)}, ours)
+	for i := range maxClaims {
+		c.claims[fmt.Sprint(i)] = time.Now().Add(time.Hour)
+	}
+	put := func(path string) int32 {
+		audience := "sb://host/" + path
+		return c.putToken(&amqp.Message{
+			ApplicationProperties: map[string]any{"operation": "put-token", "type": tokenTypeSAS, "name": audience},
+			Value:                 sign(audience, testKey, KeyName, time.Now().Add(time.Hour)),
+		}).status
+	}
+	if one, again := put("one too many"), put("7"); one != 403 || again != 202 {
+		t.Errorf("one token too many is answered %d, one that is renewed %d", one, again)
+	}
+	s := newSession(c, 0, 0, 0)
+	for id := range uint32(2*maxUnsettled + 10) {
+		s.nextDelivery = id + 1
+		s.track(id, delivery{})
+	}
+	if n := len(s.unsettled); n > maxUnsettled {
+		t.Errorf("%d deliveries are remembered", n)
+	}
+	if _, ok := s.unsettled[2*maxUnsettled+9]; !ok {
+		t.Error("the latest delivery is forgotten")
+	}
+	frame := make([]byte, maxFrameSize)
+	taken := 0
+	for c.out.put(frame) {
+		if taken += len(frame); taken > 2*outboxLimit {
+			t.Fatal("there is no limit to what waits to be written")
+		}
+	}
+	if _, err := ours.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the connection is kept: %v", err)
 	}
 }
 

@@ -45,22 +45,21 @@ func (e *wireError) encode() any {
 
 // Conditions the SDK acts on: see amqpConditionsToRecoveryKind in azservicebus v1.11.0.
 const (
-	condNotFound        = symbol("amqp:not-found")
-	condNotImplemented  = symbol("amqp:not-implemented")
-	condNotAllowed      = symbol("amqp:not-allowed")
-	condUnauthorized    = symbol("amqp:unauthorized-access")
-	condInternal        = symbol("amqp:internal-error")
-	condDecode          = symbol("amqp:decode-error")
-	condInvalidField    = symbol("amqp:invalid-field")
-	condResourceLimit   = symbol("amqp:resource-limit-exceeded")
-	condFraming         = symbol("amqp:connection:framing-error")
-	condForced          = symbol("amqp:connection:forced")
-	condUnattached      = symbol("amqp:session:unattached-handle")
-	condHandleInUse     = symbol("amqp:session:handle-in-use")
-	condWindowViolation = symbol("amqp:session:window-violation")
-	condTooLarge        = symbol("amqp:link:message-size-exceeded")
-	condTransferLimit   = symbol("amqp:link:transfer-limit-exceeded")
-	condLockLost        = symbol("com.microsoft:message-lock-lost")
+	condNotFound       = symbol("amqp:not-found")
+	condNotImplemented = symbol("amqp:not-implemented")
+	condNotAllowed     = symbol("amqp:not-allowed")
+	condUnauthorized   = symbol("amqp:unauthorized-access")
+	condInternal       = symbol("amqp:internal-error")
+	condDecode         = symbol("amqp:decode-error")
+	condInvalidField   = symbol("amqp:invalid-field")
+	condResourceLimit  = symbol("amqp:resource-limit-exceeded")
+	condFraming        = symbol("amqp:connection:framing-error")
+	condForced         = symbol("amqp:connection:forced")
+	condUnattached     = symbol("amqp:session:unattached-handle")
+	condHandleInUse    = symbol("amqp:session:handle-in-use")
+	condTooLarge       = symbol("amqp:link:message-size-exceeded")
+	condTransferLimit  = symbol("amqp:link:transfer-limit-exceeded")
+	condLockLost       = symbol("com.microsoft:message-lock-lost")
 )
 
 type attach struct {
@@ -71,7 +70,6 @@ type attach struct {
 	source       terminus
 	target       terminus
 	coordinator  bool
-	maxMessage   uint64
 	initialCount uint32
 }
 
@@ -93,7 +91,6 @@ func parseAttach(f *fields) (attach, error) {
 		snd:          optional[uint8](f, 3),
 		rcv:          optional[uint8](f, 4),
 		initialCount: field(f, 9, uint32(0)),
-		maxMessage:   field(f, 10, uint64(0)),
 	}
 	a.source = parseTerminus(f, 5, codeSource)
 	if code, _, ok := asComposite(f.any(6)); ok && code == codeCoordinator {

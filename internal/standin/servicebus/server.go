@@ -31,7 +31,8 @@ type Options struct {
 	heartbeat time.Duration // longest silence of ours on a connection; default 20 s
 	idle      time.Duration // longest silence of a client that it is told of; twice that ends the connection; default 2 min
 
-	entitySize int64 // bytes that a queue or topic may hold; default 5 GiB, Azure's largest without partitions
+	connections int   // at a time; default 1000
+	entitySize  int64 // bytes that a queue or topic may hold; default 5 GiB, Azure's largest without partitions
 }
 
 // Server is one namespace.
@@ -42,6 +43,7 @@ type Server struct {
 	heartbeat time.Duration
 	idle      time.Duration
 	budget    *budget
+	room      int // for connections
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -73,6 +75,9 @@ func Open(cfg Config, o Options) (*Server, error) {
 	if o.idle == 0 {
 		o.idle = 2 * time.Minute
 	}
+	if o.connections == 0 {
+		o.connections = maxConnections
+	}
 	if o.entitySize == 0 {
 		o.entitySize = 5 << 30
 	}
@@ -88,7 +93,7 @@ func Open(cfg Config, o Options) (*Server, error) {
 	go br.schedulerLoop()
 	return &Server{
 		broker: br, key: []byte(o.Key), log: o.Logger, heartbeat: o.heartbeat, idle: o.idle,
-		budget:    newBudget(inFlightBytes),
+		budget: newBudget(inFlightBytes), room: o.connections,
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[*conn]struct{}{},
 	}, nil
@@ -125,7 +130,7 @@ func (s *Server) start(nc net.Conn) {
 	c := newConn(s, nc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.conns) >= maxConnections {
+	if s.closed || len(s.conns) >= s.room {
 		s.log.Warn("connection refused", "remote", nc.RemoteAddr().String(), "connections", len(s.conns))
 		_ = nc.Close()
 		return

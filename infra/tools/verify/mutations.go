@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// mutation is a mistake that somebody could make, and the test file that must notice it.
+type mutation struct{ name, file, old, new, test string }
+
+const (
+	security, identities, messaging, operations = "security", "identities", "messaging", "operations"
+)
+
+// list has for each promise at least one mistake. File names are below infra/.
+func list() []mutation {
+	return []mutation{
+		{"footage account on the internet", "terraform/storage.tf", "public_network_access_enabled     = false\n", "public_network_access_enabled     = true\n", security},
+		{"shared keys", "terraform/storage.tf", "shared_access_key_enabled         = false", "shared_access_key_enabled         = true", security},
+		{"old TLS on a host account", "terraform/storage.tf", "min_tls_version                  = \"TLS1_2\"", "min_tls_version                  = \"TLS1_0\"", security},
+		{"a public container", "terraform/storage.tf", "container_access_type = \"private\"", "container_access_type = \"blob\"", security},
+		{"any page may read the store", "terraform/storage.tf", "allowed_origins    = [local.portal_url]", "allowed_origins    = [\"*\"]", security},
+		{"no versions", "terraform/storage.tf", "versioning_enabled            = true", "versioning_enabled            = false", security},
+		{"write-once ends early", "terraform/locals.tf", "originals_worm_days = var.retention_days - 1", "originals_worm_days = 1", security},
+		{"write-once for renditions", "terraform/storage.tf", "state                         = \"Disabled\"", "state                         = \"Unlocked\"", security},
+		{"lifecycle deletes footage", "terraform/storage.tf", "tier_to_cold_after_days_since_modification_greater_than    = 120", "delete_after_days_since_modification_greater_than          = 120", security},
+		{"erased versions stay", "terraform/storage.tf", "delete_after_days_since_creation = var.retention_days\n", "delete_after_days_since_creation = 3650\n", security},
+		{"inventory without versions", "terraform/storage.tf", "include_blob_versions = true", "include_blob_versions = false", security},
+		{"Service Bus keys", "terraform/messaging.tf", "local_auth_enabled            = false", "local_auth_enabled            = true", security},
+		{"Service Bus on the internet", "terraform/messaging.tf", "public_network_access_enabled = !local.premium_bus", "public_network_access_enabled = true", security},
+		{"Event Grid locked out", "terraform/messaging.tf", "trusted_services_allowed      = true", "trusted_services_allowed      = false", security},
+		{"ledger keys", "terraform/cosmos.tf", "local_authentication_enabled          = false", "local_authentication_enabled          = true", security},
+		{"ledger backups by interval", "terraform/cosmos.tf", "type = \"Continuous\"\n    tier = \"Continuous30Days\"", "type = \"Periodic\"", security},
+		{"a flag may be lost with the region", "azure.json", `"consistency": "Strong"`, `"consistency": "Session"`, security},
+		{"keeper on the internet", "terraform/functions.tf", "public_network_access_enabled                  = each.key == \"web\"", "public_network_access_enabled                  = true", security},
+		{"portal without sign-in", "terraform/functions.tf", "require_authentication = true", "require_authentication = false", security},
+		{"any tenant signs in", "terraform/functions.tf", "microsoftonline.com/${var.tenant_id}/", "microsoftonline.com/common/", security},
+		{"more than health is open", "terraform/functions.tf", "excluded_paths         = [\"/api/health\"]", "excluded_paths         = [\"/api\"]", security},
+		{"a key in an app setting", "terraform/settings.tf", "LOG_LEVEL ", "EXTRA = \"AccountKey=abc\"\n    LOG_LEVEL ", security},
+		{"publishing with a password", "terraform/functions.tf", "webdeploy_publish_basic_authentication_enabled = false", "webdeploy_publish_basic_authentication_enabled = true", security},
+		{"one plan for hostile files and deletion", "terraform/functions.tf", "for_each                     = local.zones\n", "for_each                     = { for zone, names in local.zones : zone => names if zone != \"media\" }\n", security},
+		{"a store without private endpoint", "terraform/network.tf", "ledger        = { id = azurerm_cosmosdb_account.this.id, sub = \"Sql\", zone = \"cosmos\" }\n", "", security},
+		{"media reaches the internet", "terraform/network.tf", "access                     = \"Deny\"", "access                     = \"Allow\"", security},
+		{"deployer's opening reaches evidence", "terraform/storage.tf", "public_network_access_enabled     = false\n", "public_network_access_enabled     = length(var.deployer_ip_ranges) > 0\n", security},
+		{"key can be purged", "terraform/keyvault.tf", "purge_protection_enabled      = true", "purge_protection_enabled      = false", security},
+		{"media may delete originals", "roles.json", `{ "role": "custom:reader", "scope": "container:footage" }`, `{ "role": "custom:editor", "scope": "container:footage" }`, identities},
+		{"web owns the account's data", "roles.json", `"Storage Blob Delegator", "scope": "account:evidence"`, `"Storage Blob Data Owner", "scope": "account:evidence"`, identities},
+		{"reader deletes", "roles.json", `"dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"]`, `"dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete"]`, identities},
+		{"Contributor", "roles.json", `"role": "AcrPull"`, `"role": "Contributor"`, identities},
+		{"role on the resource group", "terraform/rbac.tf", "\"packages\"         = azurerm_storage_container.packages.id", "\"packages\"         = azurerm_resource_group.this.id", identities},
+		{"media takes disposals", "roles.json", `"scope": "subscription:footage/proxy"`, `"scope": "queue:expire"`, identities},
+		{"custody can be deleted", "roles.json", "containers/items/replace\"", "containers/items/delete\"", identities},
+		{"a zone runs another's function", "functions.json", `"media": ["metadata", "proxy"]`, `"media": ["metadata", "proxy", "expire"]`, identities},
+		{"identities shared", "terraform/functions.tf", "identity_ids = [azurerm_user_assigned_identity.this[each.key].id]", "identity_ids = [azurerm_user_assigned_identity.this[each.key].id]\n    nothing      = 1", identities},
+		{"a rendition triggers ingest", "storage.json", `"container": "footage"`, `"container": "renditions"`, messaging},
+		{"incomplete uploads trigger", "storage.json", `"apis": ["PutBlob", `, `"apis": ["PutBlob", "PutBlock", `, messaging},
+		{"events of deletions, too", "storage.json", `Microsoft.Storage.BlobCreated`, `Microsoft.Storage.BlobDeleted`, messaging},
+		{"undeliverable events are lost", "terraform/eventing.tf", "azurerm_storage_container.this[\"eventgrid-dead-letter\"].name", "azurerm_storage_container.this[\"renditions\"].name", messaging},
+		{"another event schema", "terraform/eventing.tf", "\"EventGridSchema\"", "\"CloudEventSchemaV1_0\"", messaging},
+		{"lock beyond Azure's limit", "servicebus.json", `"LockDuration": "PT5M"`, `"LockDuration": "PT50M"`, messaging},
+		{"given up at once", "servicebus.json", `"MaxDeliveryCount": 10`, `"MaxDeliveryCount": 1`, messaging},
+		{"disposals die before they are due", "servicebus.json", `"P400D"`, `"P14D"`, messaging},
+		{"a filter for another stage", "servicebus.json", `"Label": "retention"`, `"Label": "proxy"`, messaging},
+		{"too small for 2.7 million disposals", "azure.json", `"maxSizeMegabytes": 81920`, `"maxSizeMegabytes": 1024`, messaging},
+		{"records vanish by themselves", "cosmos.json", `"partitionKey": "/shard"`, `"partitionKey": "/shard", "defaultTtl": 86400`, messaging},
+		{"listings without their index", "cosmos.json", `"/sort/created"`, `"/created"`, messaging},
+		{"ledger copy abroad", "terraform/cosmos.tf", "location          = var.secondary_location", "location          = \"northeurope\"", operations},
+		{"logs abroad", "terraform/observability.tf", "location                     = var.location\n  sku", "location                     = \"westeurope\"\n  sku", operations},
+		{"readable copy", "terraform/locals.tf", `local.zonal ? "GZRS" : "GRS"`, `local.zonal ? "RAGZRS" : "GRS"`, operations},
+		{"retention does not reach the app", "terraform/settings.tf", "\"${var.retention_days}d\"", "\"31d\"", operations},
+		{"kill switch does not reach the app", "terraform/settings.tf", "tostring(var.disposal_paused)", "\"false\"", operations},
+		{"evidence without a lock", "terraform/main.tf", "    evidence   = azurerm_storage_account.evidence.id\n", "", operations},
+		{"a lock that forbids nothing", "terraform/main.tf", `"CanNotDelete"`, `"ReadOnly"`, operations},
+		{"a resource without logs", "terraform/observability.tf", "      servicebus = azurerm_servicebus_namespace.this.id\n", "", operations},
+		{"audit logs only", "terraform/observability.tf", `category_group = "allLogs"`, `category_group = "audit"`, operations},
+		{"dead letters alert late", "alerts.json", `"aggregation": "Maximum", "operator": "GreaterThan", "threshold": 0`, `"aggregation": "Maximum", "operator": "GreaterThan", "threshold": 100`, operations},
+		{"an alert is gone", "alerts.json", `"breaker": {`, `"breakers": {`, operations},
+		{"an alert that is off", "terraform/alerts.tf", "skip_query_validation   = true # the tables come with the first lines\n  enabled                 = true", "skip_query_validation   = true\n  enabled                 = false", operations},
+		{"an alert to nobody", "terraform/alerts.tf", "  action {\n    action_groups     = [azurerm_monitor_action_group.on_call.id]\n", "  action {\n", operations},
+		{"lines sampled away", "terraform/settings.tf", `samplingSettings__isEnabled = "false"`, `samplingSettings__isEnabled = "true"`, operations},
+		{"regions abroad accepted", "terraform/variables.tf", `condition     = contains(["uksouth", "ukwest"], var.location)`, `condition     = contains(["uksouth", "ukwest", "westeurope"], var.location)`, "refusals"},
+		{"retention of 0 accepted", "terraform/variables.tf", "var.retention_days >= 7", "var.retention_days >= 0", "refusals"},
+		{"public Service Bus in prod accepted", "terraform/variables.tf", `var.servicebus_sku == "Premium" || var.environment == "dev"`, `true || var.environment == "dev"`, "refusals"},
+		{"attribute that does not exist", "terraform/messaging.tf", "lock_duration                           =", "lock_duration_seconds                   =", "messaging"},
+	}
+}
+
+// mutations breaks one copy after the other and prints who noticed. A mutation that nobody notices is an error.
+func (b *bench) mutations(first, only string) error {
+	const workers = 2
+	work := make(chan mutation)
+	var lines, missed []string
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	dirs := []string{first}
+	for n := 1; n < workers; n++ {
+		dir := filepath.Join(b.home, fmt.Sprint(n))
+		if err := b.copy(dir); err != nil {
+			return err
+		}
+		if out, _, err := b.do(dir, "init", "-backend=false", "-input=false", "-no-color"); err != nil {
+			return fmt.Errorf("init: %w\n%s", err, out)
+		}
+		dirs = append(dirs, dir)
+	}
+	for _, dir := range dirs {
+		wait.Go(func() {
+			for m := range work {
+				words, err := b.mutate(dir, m)
+				mu.Lock()
+				if err != nil {
+					missed = append(missed, fmt.Sprintf("%s: %v", m.name, err))
+				} else {
+					lines = append(lines, fmt.Sprintf("| %-42s | %-30s | %-10s | %s |", m.name, m.file, m.test, words))
+					fmt.Println(lines[len(lines)-1])
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	fmt.Printf("\n| %-42s | %-30s | %-10s | %s |\n|---|---|---|---|\n", "mutation", "in", "caught by", "words")
+	for _, m := range list() {
+		if strings.Contains(m.name, only) {
+			work <- m
+		}
+	}
+	close(work)
+	wait.Wait()
+	fmt.Printf("\n%d mutations, %d caught, CPU in all %.1f s\n", len(lines)+len(missed), len(lines), b.cpu.Seconds())
+	if len(missed) > 0 {
+		return fmt.Errorf("not caught:\n%s", strings.Join(missed, "\n"))
+	}
+	return nil
+}
+
+// mutate breaks one file, runs the tests that should notice, and puts the file back.
+func (b *bench) mutate(dir string, m mutation) (string, error) {
+	path := filepath.Join(dir, m.file)
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if !strings.Contains(string(sound), m.old) {
+		return "", fmt.Errorf("%s has no %q to change", m.file, m.old)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(sound), m.old, m.new, 1)), 0o644); err != nil {
+		return "", err
+	}
+	defer os.WriteFile(path, sound, 0o644) //nolint:errcheck // the copy is thrown away
+	out, _, err := b.do(dir, "test", "-no-color", "-filter=tests/"+m.test+".tftest.hcl")
+	if err == nil {
+		return "", fmt.Errorf("%s noticed nothing", m.test)
+	}
+	return reason(out), nil
+}
+
+// reason is the first thing that the test said.
+func reason(out string) string {
+	plain := regexp.MustCompile(`[│╷╵]`).ReplaceAllString(out, "")
+	_, after, found := strings.Cut(plain, "Error: ")
+	if !found {
+		return "?"
+	}
+	paragraphs := regexp.MustCompile(`\n\s*\n`).Split(after, -1)
+	title := strings.TrimSpace(strings.SplitN(paragraphs[0], "\n", 2)[0])
+	if title != "Test assertion failed" || len(paragraphs) < 3 {
+		return title
+	}
+	return strings.TrimSpace(strings.SplitN(strings.TrimSpace(paragraphs[2]), "\n", 2)[0])
+}
