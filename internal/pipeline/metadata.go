@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"bwv/internal/evidence"
@@ -74,6 +75,7 @@ func (s *Metadata) digest(ctx context.Context, source evidence.Source, r evidenc
 		matches := d.Claimed == d.Computed
 		d.Matches = &matches
 		if !matches {
+			slog.ErrorContext(ctx, "metadata.digest-mismatch", "evidence", r.ID, "claimed", d.Claimed, "computed", d.Computed)
 			found.add(evidence.ProblemDigest, "the stored bytes have another SHA-256 than the dock claimed: compare with the camera before it is cleared")
 		}
 	}
