@@ -14,6 +14,57 @@ variables {
   budget_start    = "2026-12-01"
 }
 
+# Each its own ids, so that one in another's place is seen.
+override_resource {
+  target          = azurerm_user_assigned_identity.this["web"]
+  override_during = plan
+  values = {
+    id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-mock/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web"
+    client_id    = "11111111-1111-1111-1111-111111111111"
+    principal_id = "12222222-2222-2222-2222-222222222222"
+  }
+}
+
+override_resource {
+  target          = azurerm_user_assigned_identity.this["media"]
+  override_during = plan
+  values = {
+    id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-mock/providers/Microsoft.ManagedIdentity/userAssignedIdentities/media"
+    client_id    = "21111111-1111-1111-1111-111111111111"
+    principal_id = "22222222-2222-2222-2222-222222222222"
+  }
+}
+
+override_resource {
+  target          = azurerm_user_assigned_identity.this["keeper"]
+  override_during = plan
+  values = {
+    id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-mock/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keeper"
+    client_id    = "31111111-1111-1111-1111-111111111111"
+    principal_id = "32222222-2222-2222-2222-222222222222"
+  }
+}
+
+override_resource {
+  target          = azurerm_user_assigned_identity.this["events"]
+  override_during = plan
+  values = {
+    id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-mock/providers/Microsoft.ManagedIdentity/userAssignedIdentities/events"
+    client_id    = "41111111-1111-1111-1111-111111111111"
+    principal_id = "42222222-2222-2222-2222-222222222222"
+  }
+}
+
+override_resource {
+  target          = azurerm_user_assigned_identity.this["keys"]
+  override_during = plan
+  values = {
+    id           = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-mock/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keys"
+    client_id    = "51111111-1111-1111-1111-111111111111"
+    principal_id = "52222222-2222-2222-2222-222222222222"
+  }
+}
+
 run "one_identity_a_zone" {
   command = plan
 
@@ -24,6 +75,27 @@ run "one_identity_a_zone" {
   assert {
     condition     = toset([for zone, app in azurerm_linux_function_app.this : app.name]) == toset(["func-bwv-test-uks-web", "func-bwv-test-uks-media", "func-bwv-test-uks-keeper"])
     error_message = "not one app a zone"
+  }
+  assert {
+    condition     = alltrue([for zone, app in azurerm_linux_function_app.this : [for id in app.identity[0].identity_ids : basename(id)] == [zone]])
+    error_message = "an app has another zone's identity"
+  }
+  assert {
+    condition = alltrue([for zone, client in { web = "11111111-1111-1111-1111-111111111111", media = "21111111-1111-1111-1111-111111111111", keeper = "31111111-1111-1111-1111-111111111111" } : alltrue([
+      for name in ["AZURE_CLIENT_ID", "SB__clientId", "AzureWebJobsStorage__clientId"] : azurerm_linux_function_app.this[zone].app_settings[name] == client
+    ])])
+    error_message = "an app signs in as another zone"
+  }
+  assert {
+    condition = alltrue([for key, a in azurerm_role_assignment.this : a.principal_id == {
+      web    = "12222222-2222-2222-2222-222222222222", media = "22222222-2222-2222-2222-222222222222"
+      keeper = "32222222-2222-2222-2222-222222222222", events = "42222222-2222-2222-2222-222222222222"
+    }[split(" ", key)[0]]])
+    error_message = "a right was given to another identity"
+  }
+  assert {
+    condition     = { for name, a in azurerm_cosmosdb_sql_role_assignment.this : name => a.principal_id } == { web = "12222222-2222-2222-2222-222222222222", media = "22222222-2222-2222-2222-222222222222", keeper = "32222222-2222-2222-2222-222222222222" }
+    error_message = "a right on the ledger was given to another identity"
   }
 }
 

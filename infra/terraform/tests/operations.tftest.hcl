@@ -128,3 +128,28 @@ run "everything_is_watched" {
     error_message = "lines that alerts hang on are sampled away"
   }
 }
+
+run "prod" {
+  command = plan
+  variables {
+    environment          = "prod"
+    plan_sku             = { web = "EP1", media = "EP3", keeper = "EP1" }
+    instances_most       = { web = 10, media = 100, keeper = 5 }
+    ledger_throughput    = 20000
+    immutability_locked  = true
+    customer_managed_key = true
+    hub_network_id       = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/vnet-hub"
+  }
+  assert {
+    condition     = azurerm_storage_container_immutability_policy.originals.locked && alltrue([for p in azurerm_storage_container_immutability_policy.records : p.locked])
+    error_message = "write-once is not locked"
+  }
+  assert {
+    condition     = alltrue([for p in azurerm_service_plan.this : p.zone_balancing_enabled && p.worker_count == 3]) && azurerm_service_plan.this["media"].maximum_elastic_worker_count == 100
+    error_message = "a zone of uksouth could take an app with it"
+  }
+  assert {
+    condition     = length(azurerm_virtual_network_peering.hub) == 1 && toset(keys(azurerm_private_dns_zone_virtual_network_link.hub)) == toset(keys(azurerm_private_dns_zone.this))
+    error_message = "docks and officers do not find the private names"
+  }
+}

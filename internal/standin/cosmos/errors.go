@@ -39,9 +39,12 @@ func frontError(status int, code, message string) *apiError {
 // backError is an error of the storage back end, which wraps its text as
 // Message: {"Errors":["..."]}.
 func backError(status int, code, format string, args ...any) *apiError {
-	text := appendString(nil, strings.ToValidUTF8(fmt.Sprintf(format, args...), "\uFFFD"))
+	text := appendString(nil, valid(fmt.Sprintf(format, args...)))
 	return &apiError{status: status, code: code, message: `Message: {"Errors":[` + string(text) + `]}`}
 }
+
+// valid makes UTF-8 of what a client has sent.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func badRequest(format string, args ...any) *apiError {
 	return backError(http.StatusBadRequest, "BadRequest", format, args...)
@@ -110,7 +113,7 @@ func (e *apiError) write(w http.ResponseWriter, activity string) {
 	}
 	body := append([]byte(`{"code":`), appendString(nil, e.code)...)
 	body = append(body, `,"message":`...)
-	body = appendString(body, e.message+"\r\nActivityId: "+activity+", Microsoft.Azure.Documents.Common/2.14.0")
+	body = appendString(body, valid(e.message)+"\r\nActivityId: "+activity+", Microsoft.Azure.Documents.Common/2.14.0")
 	body = append(body, '}')
 	writeBody(w, e.status, body)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // refusedTypes are the resources Azure has and this stand-in has not.
@@ -108,6 +109,17 @@ func (rq *request) isQuery() bool {
 		strings.HasPrefix(rq.header("Content-Type"), "application/query+json")
 }
 
+// decode reads the description of a database or container.
+func (rq *request) decode(v any) *apiError {
+	if err := json.Unmarshal(rq.body, v); err != nil {
+		return badRequest("The input content is invalid: %v.", err)
+	}
+	if !utf8.Valid(rq.body) { // which the package would keep as it is, in an indexing policy
+		return badRequest("The input content is not UTF-8.")
+	}
+	return nil
+}
+
 // refuseThroughput refuses to create with provisioned throughput: the account
 // is a serverless one.
 func (rq *request) refuseThroughput(what string) *apiError {
@@ -149,8 +161,8 @@ func (s *Server) databases(rq *request) *apiError {
 	var spec struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal(rq.body, &spec); err != nil {
-		return badRequest("The input content is invalid: %v.", err)
+	if aerr := rq.decode(&spec); aerr != nil {
+		return aerr
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,8 +251,8 @@ func (s *Server) containers(rq *request, db string) *apiError {
 		return aerr
 	}
 	spec := &containerSpec{}
-	if err := json.Unmarshal(rq.body, spec); err != nil {
-		return badRequest("The input content is invalid: %v.", err)
+	if aerr := rq.decode(spec); aerr != nil {
+		return aerr
 	}
 	c, aerr := s.createContainer(d, spec)
 	if aerr != nil {
@@ -282,8 +294,8 @@ func (s *Server) container(rq *request, link string) *apiError {
 		return nil
 	}
 	spec := &containerSpec{}
-	if err := json.Unmarshal(rq.body, spec); err != nil {
-		return badRequest("The input content is invalid: %v.", err)
+	if aerr := rq.decode(spec); aerr != nil {
+		return aerr
 	}
 	c, aerr := s.replaceContainer(c, spec)
 	if aerr != nil {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // query is a parsed query with its parameters already in place.
@@ -46,14 +47,22 @@ type pathUse struct {
 	start, end int
 }
 
-// parseQuery reads one query. Every construct outside the documented subset is
-// an error that names it.
-func parseQuery(text string, params map[string]value) (*query, *sqlError) {
+func newParser(text string, params map[string]value) (*parser, *sqlError) {
 	if len(text) > maxQueryText {
 		return nil, &sqlError{0, maxQueryText, "SC1002", "The query text exceeds the maximum length."}
 	}
+	if !utf8.ValidString(text) {
+		return nil, &sqlError{0, len(text), "SC1001", "The query text is not UTF-8."}
+	}
 	p := &parser{lex: lexer{src: text}, params: params}
-	if err := p.advance(); err != nil {
+	return p, p.advance()
+}
+
+// parseQuery reads one query. Every construct outside the documented subset is
+// an error that names it.
+func parseQuery(text string, params map[string]value) (*query, *sqlError) {
+	p, err := newParser(text, params)
+	if err != nil {
 		return nil, err
 	}
 	q, err := p.query()
@@ -65,11 +74,8 @@ func parseQuery(text string, params map[string]value) (*query, *sqlError) {
 
 // parseCondition reads a patch condition: FROM c [WHERE ...].
 func parseCondition(text string) (*query, *sqlError) {
-	if len(text) > maxQueryText {
-		return nil, &sqlError{0, maxQueryText, "SC1002", "The condition exceeds the maximum length."}
-	}
-	p := &parser{lex: lexer{src: text}}
-	if err := p.advance(); err != nil {
+	p, err := newParser(text, nil)
+	if err != nil {
 		return nil, err
 	}
 	q := &query{star: true, top: -1, limit: -1}

@@ -55,6 +55,7 @@ func (s *Server) newProxy(target *url.URL) *httputil.ReverseProxy {
 // refutes; a crash before the third, an intent that the store confirms; so a client that got its
 // answer has its event, and one that got none may have it as well.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = ownContinue{w}
 	c, ok := classify(r, s.o.Account)
 	if !ok {
 		s.proxy.ServeHTTP(w, r)
@@ -88,6 +89,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, commitKey{}, f)))
 }
+
+// ownContinue keeps Azurite's 100 from the client: the server sends one itself when the body is read, which
+// happens after Azurite's, and a client that asked once is answered once.
+type ownContinue struct{ http.ResponseWriter }
+
+func (w ownContinue) WriteHeader(status int) {
+	if status != http.StatusContinue {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap lets http.ResponseController flush.
+func (w ownContinue) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // answered sees Azurite's answer before the client does.
 func (s *Server) answered(resp *http.Response) error {

@@ -29,7 +29,7 @@
 //   - 7 prefix, templates, constraints, 404 for a wrong method too: TestRoutes, TestConstraintKinds, TestWrongMethodIs404
 //   - 7 dot segments are resolved before routing: TestDotSegmentsAreResolvedFirst
 //   - 7 keys by authLevel, made once: TestRoutesAndKeys, TestKeysAreMadeOnceAndKept
-//   - 7 proxy mode, request and answer intact, streamed: TestProxyKeepsTheRequest, TestProxyKeepsTheAnswer, TestProxyStreamsBothWays
+//   - 7 proxy mode, request and answer intact, streamed: TestProxyKeepsTheRequest, TestProxyKeepsTheAnswer, TestProxyStreamsBothWays, TestProxyContinuesOnce
 //   - 7 413, 240 s of silence, connection attempts: TestProxyLargeBodiesAndTheLimit, TestProxySilence, TestProxyWhileTheHandlerRestarts
 //   - 7 500 and 503 where there is no handler or no host: TestProxyAfterExit0, TestStoppedHostIsUnavailable
 //   - 9 complete on success, abandon on failure, dead letters: TestFailuresEndInTheDeadLetterQueue, TestNothingIsLostWhenTheHostStops

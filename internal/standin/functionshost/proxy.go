@@ -64,7 +64,7 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, f *function) {
 	if r.ContentLength != 0 && r.Body != nil {
 		r.Body = watched{http.MaxBytesReader(w, r.Body, h.bodyLimit), moved}
 	}
-	broken := h.reverseProxy(process, id, moved).forward(w, r)
+	broken := h.reverseProxy(process, id, moved).forward(ownContinue{w}, r)
 	if broken != nil {
 		log.Error("forwarding to the handler", "error", broken.Error())
 	}
@@ -74,6 +74,19 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, f *function) {
 	}
 	failed = broken != nil
 }
+
+// ownContinue keeps the handler's 100 from the client: the server sends one itself when the body is read, as
+// Kestrel does, and a client that asked once is answered once.
+type ownContinue struct{ http.ResponseWriter }
+
+func (w ownContinue) WriteHeader(status int) {
+	if status != http.StatusContinue {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap lets http.ResponseController flush.
+func (w ownContinue) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // forwarder is a reverse proxy that tells its caller how it went.
 type forwarder struct {

@@ -148,6 +148,30 @@ func TestProxyStreamsBothWays(t *testing.T) {
 	fmt.Fprintf(conn, "0\r\n\r\n")
 }
 
+// A client that asks first is told once to go on.
+func TestProxyContinuesOnce(t *testing.T) {
+	s := front(t, web(t).Start(t))
+	for range 20 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprintf(conn, "PUT /api/quick HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+		answers := bufio.NewReader(conn)
+		for _, want := range []int{http.StatusContinue, http.StatusOK} {
+			response, err := http.ReadResponse(answers, nil)
+			if err != nil || response.StatusCode != want {
+				t.Fatalf("%v %v, want %d", response, err, want)
+			}
+			if want == http.StatusContinue {
+				fmt.Fprint(conn, "hello")
+			}
+		}
+		_ = conn.Close() // everything is read
+	}
+}
+
 func TestProxyLargeBodiesAndTheLimit(t *testing.T) {
 	r := web(t)
 	r.Settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"] = "1000000"

@@ -189,12 +189,12 @@ func fillScheduled(tb testing.TB, s *Server, entity string, n int) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	box, at := s.broker.find(entity), time.Now().Add(24*time.Hour).UnixMilli()
+	to, at := s.broker.find(entity), time.Now().Add(24*time.Hour).UnixMilli()
 	for i := 0; i < n; {
-		to := min(n, i+20_000)
+		end := min(n, i+20_000)
 		err := s.broker.store.update(func(tx *bbolt.Tx) error {
-			t := table{tx, box.path}
-			for ; i < to; i++ {
+			t := table{tx, to.path}
+			for ; i < end; i++ {
 				seq, err := t.nextSequence()
 				if err != nil {
 					return err
@@ -209,6 +209,7 @@ func fillScheduled(tb testing.TB, s *Server, entity string, n int) {
 			tb.Fatal(err)
 		}
 	}
+	s.broker.show(&batch{due: map[*box]int64{to: at}})
 }
 
 // BenchmarkMillion starts a server, in a process of its own, on a million scheduled messages: how long it takes to its

@@ -38,7 +38,7 @@
 //	kill -9 under load                                 TestCrashCampaign
 //	a disk that fails                                  TestStoreFailure
 //	refusals name what they refuse                     TestWhatIsNotImplementedIsRefused TestUnsupportedOperationsAreNamed* TestParseConfigRefuses
-//	broken and hostile frames                          TestBrokenHandshakes* TestProtocolViolations* TestLinkViolations* FuzzFrame FuzzValue FuzzMessage FuzzConfig
+//	broken and hostile frames                          TestBrokenHandshakes* TestProtocolViolations* TestLinkViolations* TestKeysThatCannotBeHashed* FuzzFrame FuzzValue FuzzMessage FuzzConfig
 //
 // CRASH_ROUNDS=100 go test -run TestCrashCampaign -v -timeout 30m is the campaign in full.
 //

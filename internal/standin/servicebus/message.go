@@ -104,18 +104,34 @@ func (d *decoder) section() (byte, error) {
 	if err != nil {
 		return 0, err
 	}
-	switch v.(type) {
+	switch v := v.(type) {
 	case []any:
 		ok = code == secHeader || code == secProperties || code == secSequence || code == secValue
 	case []pair:
 		ok = code != secHeader && code != secProperties && code != secSequence
+		if ok && code != secValue {
+			err = checkKeys(v)
+		}
 	default:
 		ok = code == secValue
 	}
 	if !ok {
 		return 0, fmt.Errorf("message section %#02x holds a %T", code, v)
 	}
-	return byte(code), nil
+	return byte(code), err
+}
+
+// checkKeys refuses annotations and properties by anything but names and numbers: go-amqp panics over a key that Go
+// cannot hash, here and in every client that would get the message.
+func checkKeys(m []pair) error {
+	for _, p := range m {
+		switch p.key.(type) {
+		case symbol, string, uint64, int64, int32:
+		default:
+			return fmt.Errorf("message section with a key of type %T", p.key)
+		}
+	}
+	return nil
 }
 
 // skipBinary passes over a binary without copying it: bodies are large.

@@ -185,3 +185,28 @@ func TestTypesTheSDKCannotRead(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysThatCannotBeHashed: go-amqp v1.7.0 panics over such annotations, so they must not get as far as it.
+func TestKeysThatCannotBeHashed(t *testing.T) {
+	r := newRig(t)
+	p := r.peer(t)
+	p.open()
+	p.authorize()
+	p.attach(2, roleSender, "ingest")
+	p.expect(perfAttach)
+	p.expect(perfFlow)
+	for i, section := range []byte{secDeliveryAnn, secMessageAnn, secAppProperties, secFooter} {
+		bad := []byte{0, 0x53, section, 0xc1, 5, 2, 0xa0, 1, 'k', 0x40}
+		body := []byte{0, 0x53, secData, 0xa0, 1, 'x'}
+		raw := append(bad, body...)
+		if section == secFooter {
+			raw = append(body, bad...)
+		}
+		p.send(perfTransfer, raw, uint32(2), uint32(i+1), []byte("t"), uint32(0))
+		f := p.expect(perfDisposition)
+		if code, _, _ := asComposite(f.any(4)); code != codeRejected {
+			t.Errorf("section %#x: %v", section, f.list)
+		}
+	}
+	send(t, newSender(t, r.client(), "ingest"), "still serving")
+}
