@@ -22,12 +22,13 @@ test: package ## run every test: unit, contracts, stand-ins, end to end
 	go test -race -timeout 20m ./...
 
 .PHONY: check
-check: lint test demo ## what CI runs
+check: lint test demo infra-test ## what CI runs
 
 .PHONY: lint
-lint: ## formatting and vet
+lint: ## formatting, vet and staticcheck
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change: $$files"; exit 1; fi
 	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: bench
 bench: setup package ## measure the pipeline against bare ffmpeg; the table goes into docs/benchmarks.md
@@ -47,7 +48,8 @@ clean: ## remove what was built, but not .local/, which has the uploads
 
 .PHONY: infra-test
 infra-test: ## hold the Terraform files to every promise, offline: joins, mocked plans, and a mutation for each assertion
-	go test -count=1 ./internal/infratest ./cmd/cost
+	go test -count=1 -v ./internal/infratest
+	go test -count=1 ./cmd/cost
 	cd infra/tools && go vet ./... && go test ./...
 	cd infra/tools && go run ./verify
 

@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	slog.SetDefault(azfunc.NewLogger(os.Stdout, config.LogLevel))
-	app, err := wire(ctx, config)
+	app, err := wire(config)
 	if err != nil {
 		return err
 	}

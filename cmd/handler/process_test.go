@@ -94,7 +94,6 @@ func TestProcessRefusesBadSettings(t *testing.T) {
 		words    string
 	}{
 		"none":           {nil, "set exactly one of"},
-		"no tool":        {with(local(), "FFMPEG", "/nowhere/ffmpeg"), "ffmpeg"},
 		"no bus string":  {with(local(), "SB", "SharedAccessKey="+busKey), ""},
 		"no blob string": {with(local(), "FOOTAGE", "AccountKey="+blobKey), ""},
 		"no ledger key":  {with(local(), "COSMOS", "AccountEndpoint=http://localhost:8081/;AccountKey=no base64"), ""},

@@ -24,7 +24,7 @@ import (
 type app struct {
 	functions *functions.Functions
 	bus       *servicebus.Bus
-	tools     *ffmpeg.Tools
+	tools     *tools
 }
 
 // The containers have these names everywhere: Event Grid's filter and the stages go by them (infra/storage.json).
@@ -36,7 +36,7 @@ const (
 const mostRepairs = 1000 // in one run of reconcile; the next run goes on
 
 // wire makes the app from its settings. It opens no connection that could be refused: the stores are first spoken to by the first call.
-func wire(ctx context.Context, c Config) (*app, error) {
+func wire(c Config) (*app, error) {
 	credential, err := credential(c)
 	if err != nil {
 		return nil, err
@@ -54,10 +54,7 @@ func wire(ctx context.Context, c Config) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	tools, err := ffmpeg.Open(ctx, ffmpeg.Config{FFmpeg: c.FFmpeg, FFprobe: c.FFprobe, Jobs: c.Jobs, Timeout: c.Transcode})
-	if err != nil {
-		return nil, err
-	}
+	tools := &tools{config: ffmpeg.Config{FFmpeg: c.FFmpeg, FFprobe: c.FFprobe, Jobs: c.Jobs, Timeout: c.Transcode}}
 	a := &app{bus: bus, tools: tools}
 	originals, renditions, breaker := store.Originals(), store.Renditions(), ledger.Breaker()
 	protocol := &retention.Protocol{
@@ -124,5 +121,5 @@ func (a *app) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	_ = a.bus.Close(ctx) // the process ends: unsettled work is delivered again
-	_ = a.tools.Close()  // children die with it
+	_ = a.tools.close()  // children die with it
 }

@@ -45,11 +45,13 @@ func layers() map[string]layer {
 		"internal/standin/servicebus":    {0, nil},
 		"internal/standin/stack":         {1, standins()},
 
-		"internal/journey": {2, []string{"internal/evidence", "internal/standin/stack", "internal/standin/azurite"}},
-		"cmd/local":        {2, append(standins(), "internal/standin/stack")},
-		"cmd/dock":         {0, nil},
-		"cmd/demo":         {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
-		"cmd/bench":        {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
+		"internal/journey":   {2, []string{"internal/evidence", "internal/standin/stack", "internal/standin/azurite"}},
+		"cmd/local":          {2, append(standins(), "internal/standin/stack")},
+		"cmd/dock":           {0, nil},
+		"cmd/demo":           {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
+		"cmd/cost":           {0, nil},
+		"internal/infratest": {0, nil},
+		"cmd/bench":          {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
 	}
 }
 

@@ -106,6 +106,7 @@ func mutations() []mutation {
 		{"the United Kingdom only", "infra/terraform/cosmos.tf", `var.secondary_location` + "\n", `"northeurope"` + "\n"},
 		{"the shim's schema is complete", "infra/terraform/main.tf", `azurerm_management_lock" "this"`, `azurerm_management_group" "this"`},
 		{"examples fit the variables", "infra/terraform/env/prod.tfvars.example", `tenant_id `, `tenant `},
+		{"examples fit the variables", "infra/terraform/main.tfvars.json", `"tenant_id"`, `"tenant"`},
 		{"examples fit the variables", variables, `variable "workload"`, `variable "name"`},
 		{"only keeper deletes originals", "infra/roles.json", `{ "role": "custom:reader", "scope": "container:footage" }`, `{ "role": "custom:editor", "scope": "container:footage" }`},
 		{"only keeper deletes originals", "infra/roles.json", `"Storage Blob Delegator", "scope": "account:evidence"`, `"Storage Blob Data Contributor", "scope": "account:evidence"`},

@@ -228,6 +228,9 @@ func environmentsFit(w world) (p problems) {
 			p.add("variable %s takes anything", m[1])
 		}
 	}
+	var azd map[string]string
+	w.decode(&p, "infra/terraform/main.tfvars.json", &azd, true)
+	p.same("variable without default", "variables.tf", required, "main.tfvars.json", slices.DeleteFunc(sorted(azd), func(name string) bool { return name == "location" || name == "workload" }))
 	examples := w.below("infra/terraform/env/", ".tfvars.example")
 	if len(examples) != 3 {
 		p.add("%d examples of environments, not dev, test and prod", len(examples))

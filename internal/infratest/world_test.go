@@ -23,7 +23,7 @@ func load(t *testing.T) world {
 	t.Helper()
 	w := world{}
 	for _, pattern := range []string{
-		"infra/*.json", "infra/terraform/*.tf", "infra/terraform/env/*", "infra/terraform/tests/*.hcl", "infra/tools/shim/azurerm-schema.json",
+		"infra/*.json", "infra/terraform/*.tf", "infra/terraform/*.json", "infra/terraform/env/*", "infra/terraform/tests/*.hcl", "infra/tools/shim/azurerm-schema.json",
 		"functions/*/function.json", "functions/functions.go", "host.json", "local.settings.sample.json", "cmd/handler/*.go",
 		"internal/servicebus/*.go", "internal/cosmos/*.go", "internal/azfunc/*.go", "internal/pipeline/*.go", "internal/retention/*.go", "internal/evidence/*.go",
 		"docs/runbooks/*.md", "docs/events.md", "azure.yaml",

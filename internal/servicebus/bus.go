@@ -67,9 +67,10 @@ func Open(cfg Config) (*Bus, error) {
 	return &Bus{client: client, senders: map[string]*azservicebus.Sender{}}, nil
 }
 
-// Ready tells whether every entity takes messages; it sends none.
+// Ready tells whether the queues that people's requests need take messages; it sends none. The others are not asked: in Azure the
+// app that faces people may not send to them.
 func (b *Bus) Ready(ctx context.Context) error {
-	for _, entity := range []string{ingestQueue, expireQueue, reprocessQueue, footageTopic} {
+	for _, entity := range []string{expireQueue, reprocessQueue} {
 		err := b.do(ctx, entity, func(ctx context.Context, s *azservicebus.Sender) error {
 			_, err := s.NewMessageBatch(ctx, nil) // asks the entity how large a message may be
 			return err

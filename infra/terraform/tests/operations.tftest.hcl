@@ -104,7 +104,7 @@ run "everything_is_watched" {
     error_message = "a failure path has no alert"
   }
   assert {
-    condition     = alltrue([for a in azurerm_monitor_scheduled_query_rules_alert_v2.this : a.enabled && length(a.action[0].action_groups) == 1]) && alltrue([for a in azurerm_monitor_metric_alert.this : a.enabled && length(a.action) == 1]) && alltrue([for a in azurerm_monitor_activity_log_alert.this : a.enabled && length(a.action) == 1])
+    condition     = alltrue([for a in azurerm_monitor_scheduled_query_rules_alert_v2.this : a.enabled && try(length(a.action[0].action_groups), 0) == 1]) && alltrue([for a in azurerm_monitor_metric_alert.this : a.enabled && length(a.action) == 1]) && alltrue([for a in azurerm_monitor_activity_log_alert.this : a.enabled && length(a.action) == 1])
     error_message = "an alert reaches nobody"
   }
   assert {

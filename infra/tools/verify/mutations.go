@@ -87,7 +87,7 @@ func list() []mutation {
 		{"lines sampled away", "terraform/settings.tf", `samplingSettings__isEnabled = "false"`, `samplingSettings__isEnabled = "true"`, operations},
 		{"regions abroad accepted", "terraform/variables.tf", `condition     = contains(["uksouth", "ukwest"], var.location)`, `condition     = contains(["uksouth", "ukwest", "westeurope"], var.location)`, "refusals"},
 		{"retention of 0 accepted", "terraform/variables.tf", "var.retention_days >= 7", "var.retention_days >= 0", "refusals"},
-		{"public Service Bus in prod accepted", "terraform/variables.tf", `var.servicebus_sku == "Premium" || var.environment == "dev"`, `true || var.environment == "dev"`, "refusals"},
+		{"public Service Bus in prod accepted", "terraform/variables.tf", `var.servicebus_sku == "Premium" || var.environment == "dev"`, `var.servicebus_sku != "" || var.environment == "dev"`, "refusals"},
 		{"attribute that does not exist", "terraform/messaging.tf", "lock_duration                           =", "lock_duration_seconds                   =", "messaging"},
 	}
 }

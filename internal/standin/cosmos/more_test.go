@@ -2,6 +2,7 @@ package cosmos_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -137,7 +138,7 @@ func TestSlowReader(t *testing.T) {
 	go func() { defer close(served); _ = srv.Serve(l) }()
 	const coll = "dbs/bwv/colls/evidence"
 	head := map[string]string{"x-ms-documentdb-query": "True", "x-ms-documentdb-partitionkey": `["s"]`}
-	slow := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return pr, nil }, DisableCompression: true}}
+	slow := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return pr, nil }, DisableCompression: true}}
 	other := &rig{t: t, url: "http://slow", http: slow}
 	req := other.request("POST", "/"+coll+"/docs", "docs", coll, time.Now(), head, `{"query":"SELECT * FROM c"}`)
 	res, err := slow.Do(req) // the head of the answer has come, its 4 MB have not

@@ -82,7 +82,7 @@ func (p *plan) backward(cur *bolt.Cursor, after []byte, item func(k, v []byte) b
 	}
 	var k, v []byte
 	if end != nil {
-		k, v = cur.Seek(end)
+		k, _ = cur.Seek(end)
 	}
 	if k == nil {
 		k, v = cur.Last()

@@ -36,7 +36,6 @@ type parser struct {
 	tok    token
 	params map[string]value
 	alias  string
-	root   string
 	depth  int
 	paths  []pathUse
 }

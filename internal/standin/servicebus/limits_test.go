@@ -37,8 +37,7 @@ func TestAFullEntity(t *testing.T) {
 		}
 		full(s)
 		send(t, s, "the link is still good") // and a smaller one fits
-		seqs, err := s.ScheduleMessages(testContext(t), []*azservicebus.Message{message(4000)}, at, nil)
-		if err != nil {
+		if _, err := s.ScheduleMessages(testContext(t), []*azservicebus.Message{message(4000)}, at, nil); err != nil {
 			t.Fatal(err)
 		}
 		batch, err := s.NewMessageBatch(testContext(t), nil)
@@ -72,7 +71,8 @@ func TestAFullEntity(t *testing.T) {
 		}
 		finish(t, rc, list[1:]...)
 		finish(t, rc, receive(t, rc, 1)...)
-		if seqs, err = s.ScheduleMessages(testContext(t), []*azservicebus.Message{message(9000)}, at.Add(24*time.Hour), nil); err != nil {
+		seqs, err := s.ScheduleMessages(testContext(t), []*azservicebus.Message{message(9000)}, at.Add(24*time.Hour), nil)
+		if err != nil {
 			t.Fatal(err)
 		}
 		full(s)
