@@ -35,8 +35,9 @@ bench: setup package ## measure the pipeline against bare ffmpeg; the table goes
 	@go run ./cmd/bench
 
 .PHONY: package
-package: ## make dist/, which Azure and the local host run
+package: ## make dist/, which Azure and the local host run; with VERSION=v1.2.3 also the release: zip, checksum, SBOM, image
 	@scripts/package
+	@$(if $(VERSION),scripts/deploy package $(VERSION),:)
 
 .PHONY: setup
 setup: ## install what is missing: ffmpeg, Node, Azurite
