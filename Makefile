@@ -31,8 +31,23 @@ lint: ## formatting, vet and staticcheck
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: bench
-bench: setup package ## measure the pipeline against bare ffmpeg; the table goes into docs/benchmarks.md
+bench: bench-pipeline bench-standins ## measure everything; the tables go into docs/benchmarks.md
+
+.PHONY: bench-pipeline
+bench-pipeline: setup package ## measure the pipeline against bare ffmpeg, its memory, and the way of a recording
 	@go run ./cmd/bench
+
+.PHONY: bench-standins
+bench-standins: setup ## measure the stand-ins; needs 4 GB of disk in TMPDIR
+	go test -run '^$$' -bench . -benchtime 1s -timeout 30m ./internal/standin/servicebus
+	go test -run '^$$' -bench Cosmos -benchtime 2s -timeout 30m ./internal/standin/cosmos
+	go test -run '^$$' -bench . -benchtime 2000x -timeout 30m ./internal/standin/functionshost
+	go test -run '^$$' -bench Upload -benchtime 3x -timeout 30m ./internal/standin/eventgrid
+	go test -run '^$$' -bench Events -benchtime 2000x -timeout 30m ./internal/standin/eventgrid
+
+.PHONY: campaign
+campaign: setup ## kill each stand-in 100 times under load, and look that nothing acknowledged is lost
+	CRASH_ROUNDS=100 go test -v -count=1 -run Campaign -timeout 60m ./internal/standin/...
 
 .PHONY: package
 package: ## make dist/, which Azure and the local host run; with VERSION=v1.2.3 also the release: zip, checksum, SBOM, image

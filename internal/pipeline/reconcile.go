@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bwv/internal/evidence"
 	"bwv/internal/retention"
@@ -29,6 +32,7 @@ type Report struct {
 	Records, Originals                              int
 	Overdue, Unscheduled, Unsent, Uncancelled, Half int
 	Uncatalogued                                    int
+	Complete                                        bool // every original was looked at
 }
 
 func (p Report) repairs() int {
@@ -42,7 +46,7 @@ func (s *Reconcile) Run(ctx context.Context, c evidence.Cause) (evidence.Result,
 	err := errors.Join(s.records(ctx, c, &report), s.uploads(ctx, &report))
 	slog.InfoContext(ctx, "reconcile.report", "records", report.Records, "originals", report.Originals,
 		"overdue", report.Overdue, "unscheduled", report.Unscheduled, "unsent", report.Unsent,
-		"uncancelled", report.Uncancelled, "half-erased", report.Half, "uncatalogued", report.Uncatalogued)
+		"uncancelled", report.Uncancelled, "half-erased", report.Half, "uncatalogued", report.Uncatalogued, "complete", report.Complete)
 	if report.repairs() > 0 {
 		return evidence.Result{Outcome: "repaired"}, err
 	}
@@ -160,33 +164,53 @@ func (s *Reconcile) entry(ctx context.Context, id evidence.ID, c evidence.Cause)
 	return err
 }
 
-// uploads announces every upload that has no record, as Event Grid should have done; ingest writes its first custody entry.
+const (
+	// uploadsAtOnce reads of the ledger go on side by side: 2.7 million originals at 3 ms a read are minutes then, and not hours.
+	uploadsAtOnce = 16
+	// longestRun ends a run before the host would (functionTimeout), which would kill every other invocation with it.
+	longestRun = 90 * time.Minute
+)
+
+// uploads announces every upload that has no record, as Event Grid should have done; ingest writes its first custody entry. A run that
+// takes too long, or has repaired enough, says that it is not complete; the next one begins anew.
 func (s *Reconcile) uploads(ctx context.Context, report *Report) error {
-	old := s.Now().Add(-s.Grace)
+	old, start := s.Now().Add(-s.Grace), s.Now()
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(uploadsAtOnce)
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return report.repairs() >= s.Most || s.Now().Sub(start) > longestRun
+	}
 	for o, err := range s.Originals.List(ctx) {
 		if err != nil {
-			return fmt.Errorf("listing the originals: %w", err)
+			return errors.Join(fmt.Errorf("listing the originals: %w", err), group.Wait())
+		}
+		if enough() {
+			return group.Wait()
 		}
 		report.Originals++
 		if o.Created.After(old) {
 			continue
 		}
-		if report.repairs() >= s.Most {
+		group.Go(func() error {
+			known, err := s.catalogued(ctx, o)
+			if known || err != nil {
+				return err
+			}
+			if err := s.Arrivals.Arrive(ctx, o); err != nil {
+				return fmt.Errorf("announcing %s: %w", o.Path, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			report.Uncatalogued++
 			return nil
-		}
-		known, err := s.catalogued(ctx, o)
-		if err != nil {
-			return err
-		}
-		if known {
-			continue
-		}
-		if err := s.Arrivals.Arrive(ctx, o); err != nil {
-			return fmt.Errorf("announcing %s: %w", o.Path, err)
-		}
-		report.Uncatalogued++
+		})
 	}
-	return nil
+	err := group.Wait()
+	report.Complete = err == nil
+	return err
 }
 
 func (s *Reconcile) catalogued(ctx context.Context, o evidence.Original) (bool, error) {
