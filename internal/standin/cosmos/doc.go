@@ -43,7 +43,7 @@
 //
 // Each feature and the tests that show it, through the unmodified SDK; those
 // marked * with requests of their own, because the SDK never makes them, or
-// on the store itself. TestCoverageTable holds this table to the tests there are.
+// on the store itself. archtest holds this table to the tests there are.
 //
 //	signature, date                        TestAuthorization*
 //	account, databases, containers         TestAccountPointsBack* TestDatabasesAndContainers TestDeclare TestOpenRefuses

@@ -4,7 +4,7 @@
 // # Coverage
 //
 // Each feature and the tests that show it, through the unmodified SDK; those marked * through go-amqp or frames of their
-// own, because the SDK never does it. TestCoverageTable holds this table to the tests there are.
+// own, because the SDK never does it. archtest holds this table to the tests there are.
 //
 //	SAS: signature, key name, expiry, host, entity     TestTokensOfTheSDK TestWrongKey TestVerifySAS* TestAttachNeedsAToken* FuzzSAS
 //	links end with their tokens                        TestLinksEndWithTheirTokens*
