@@ -71,7 +71,7 @@ locals {
 }
 
 resource "azurerm_application_insights_workbook" "this" {
-  name                = uuidv5("url", "https://bwv/${local.suffix}/workbook")
+  name                = uuidv5("url", "https://bwv/${local.suffix}/dashboard")
   resource_group_name = azurerm_resource_group.this.name
   location            = var.location
   display_name        = "Footage pipeline ${local.suffix}"
