@@ -78,7 +78,7 @@ func TestOnlyTheFolder(t *testing.T) {
 	for _, path := range []string{string(id) + "/a", string(id) + "/odd name ü", string(id) + "x/a", string(id), "other"} {
 		upload(t, client, cfg.Renditions, path, []byte("x"), nil)
 	}
-	if err := s.Renditions().DeleteAll(t.Context(), id); err != nil {
+	if err := s.Renditions().DeleteAll(t.Context(), id, ""); err != nil {
 		t.Fatal(err)
 	}
 	var left []string

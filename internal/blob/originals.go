@@ -79,21 +79,21 @@ func claims(metadata map[string]*string) evidence.Claims {
 
 const readRetries = 5 // of one read; every read that brings something starts anew
 
-// Open implements evidence.Originals; an offset outside the file is Invalid. A dropped connection is resumed where it broke, of the
+// Open implements evidence.Originals; a range outside the file is Invalid. A dropped connection is resumed where it broke, of the
 // same version of the blob: a Read says Conflict when there is another, NotFound when it is gone.
-func (s originals) Open(ctx context.Context, o evidence.Original, offset int64) (io.ReadCloser, error) {
-	if offset < 0 || offset > o.Size {
-		return nil, fmt.Errorf("opening %s at %d of %d: %w", o.Path, offset, o.Size, evidence.Invalid)
+func (s originals) Open(ctx context.Context, o evidence.Original, offset, length int64) (io.ReadCloser, error) {
+	if offset < 0 || length < 0 || offset > o.Size || length > o.Size-offset {
+		return nil, fmt.Errorf("opening %s: %d bytes at %d of %d: %w", o.Path, length, offset, o.Size, evidence.Invalid)
 	}
 	etag, err := ifMatch(o.ETag)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Path, err)
 	}
-	if offset == o.Size { // the service refuses a range that is empty
+	if length == 0 { // the service refuses a range that is empty
 		return http.NoBody, nil
 	}
 	answer, err := s.container.NewBlobClient(o.Path).DownloadStream(ctx, &azblob.DownloadStreamOptions{
-		Range:            azblob.HTTPRange{Offset: offset},
+		Range:            azblob.HTTPRange{Offset: offset, Count: length},
 		AccessConditions: &azblob.AccessConditions{ModifiedAccessConditions: &azblob.ModifiedAccessConditions{IfMatch: etag}},
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -150,12 +153,15 @@ func (s renditions) List(ctx context.Context, id evidence.ID) ([]string, error) 
 }
 
 // DeleteAll implements evidence.Renditions. After an error some may be gone; asking again takes the rest.
-func (s renditions) DeleteAll(ctx context.Context, id evidence.ID) error {
+func (s renditions) DeleteAll(ctx context.Context, id evidence.ID, prefix string) error {
 	names, err := s.List(ctx, id)
 	if err != nil {
 		return fmt.Errorf("deleting all: %w", err)
 	}
 	for _, name := range names {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
 		path := string(id) + "/" + name // as the service lists it, whoever wrote it
 		_, err := s.container.NewBlobClient(path).Delete(ctx, &azblob.DeleteOptions{DeleteSnapshots: to.Ptr(azblob.DeleteSnapshotsOptionTypeInclude)})
 		if err == nil {
@@ -166,4 +172,57 @@ func (s renditions) DeleteAll(ctx context.Context, id evidence.ID) error {
 		}
 	}
 	return nil
+}
+
+const maxPage = 64 << 20 // of a page: a playlist of 12 hours has under 1 MB
+
+// Load implements evidence.Pages.
+func (s renditions) Load(ctx context.Context, id evidence.ID, name string) ([]byte, string, error) {
+	path, err := place(id, name)
+	if err != nil {
+		return nil, "", fmt.Errorf("loading a page of %.80s: %w", id, err)
+	}
+	answer, err := s.container.NewBlobClient(path).DownloadStream(ctx, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("loading %s: %w", path, withKind(err))
+	}
+	body := reader{answer.NewRetryReader(ctx, &azblob.RetryReaderOptions{MaxRetries: readRetries, EarlyCloseAsError: true}), path}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, maxPage+1))
+	switch {
+	case err != nil:
+		return nil, "", fmt.Errorf("loading %s: %w", path, err)
+	case len(text) > maxPage:
+		return nil, "", fmt.Errorf("loading %s: more than %d bytes: %w", path, maxPage, evidence.TooLarge)
+	case answer.ETag == nil:
+		return nil, "", fmt.Errorf("loading %s: the answer has no ETag: %w", path, evidence.Unavailable)
+	}
+	return text, evidence.PlainETag(string(*answer.ETag)), nil
+}
+
+// Swap implements evidence.Pages: one Put Blob with If-Match, or If-None-Match where there is no version yet. A retry of the client whose
+// first try was stored looks like somebody else's write: Conflict, and reading again shows one's own text.
+func (s renditions) Swap(ctx context.Context, id evidence.ID, r evidence.Rendition, text []byte, version string) error {
+	path, err := place(id, r.Name)
+	if err != nil {
+		return fmt.Errorf("storing a page of %.80s: %w", id, err)
+	}
+	condition := &azblob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}
+	if version != "" {
+		etag, err := ifMatch(version)
+		if err != nil {
+			return fmt.Errorf("storing %s: %w", path, err)
+		}
+		condition = &azblob.ModifiedAccessConditions{IfMatch: etag}
+	}
+	_, err = s.container.NewBlockBlobClient(path).Upload(ctx, streaming.NopCloser(bytes.NewReader(text)), &blockblob.UploadOptions{
+		HTTPHeaders: headers(r), Metadata: metadata(r.Provenance), AccessConditions: &azblob.AccessConditions{ModifiedAccessConditions: condition},
+	})
+	if err == nil {
+		return nil
+	}
+	if err = withKind(err); version != "" && errors.Is(err, evidence.NotFound) { // it was deleted: moved on, like any other
+		err = fmt.Errorf("%w: %w", err, evidence.Conflict)
+	}
+	return fmt.Errorf("storing %s: %w", path, err)
 }

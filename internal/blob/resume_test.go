@@ -22,6 +22,7 @@ type cutter struct {
 	listener net.Listener
 	after    atomic.Int64 // bytes; 0 never
 	cuts     atomic.Int32
+	passed   atomic.Int64 // bytes from the service, of connections that were not to be cut
 	group    sync.WaitGroup
 }
 
@@ -64,7 +65,14 @@ func (c *cutter) serve(client net.Conn) {
 		}
 		return
 	}
-	_, _ = io.Copy(client, service)
+	_, _ = io.Copy(io.MultiWriter(client, tally{&c.passed}), service)
+}
+
+type tally struct{ n *atomic.Int64 }
+
+func (c tally) Write(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
 }
 
 func (c *cutter) open(t *testing.T, cfg Config) *Store {
@@ -95,14 +103,14 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, offset := range []int64{0, 1 << 20} {
-		reader, err := s.Originals().Open(t.Context(), o, offset)
+	for _, part := range [][2]int64{{0, 3 << 20}, {1 << 20, 2 << 20}, {1<<20 + 1, 1<<20 + 1}} {
+		reader, err := s.Originals().Open(t.Context(), o, part[0], part[1])
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(reader)
-		if err != nil || !bytes.Equal(got, body[offset:]) {
-			t.Fatalf("from %d: %d bytes, not the right %d: %v", offset, len(got), len(body)-int(offset), err)
+		if err != nil || !bytes.Equal(got, body[part[0]:part[0]+part[1]]) {
+			t.Fatalf("%d bytes at %d, not the right %d: %v", len(got), part[0], part[1], err)
 		}
 		if err := reader.Close(); err != nil {
 			t.Fatal(err)
@@ -110,6 +118,65 @@ func TestResume(t *testing.T) {
 	}
 	if n := c.cuts.Load(); n < 5 {
 		t.Fatalf("only %d connections were cut", n)
+	}
+}
+
+// TestNoByteMore reads little of much, and closes early: the service is not asked for the rest, which costs money and time even where nobody reads it.
+func TestNoByteMore(t *testing.T) {
+	cfg, client := containers(t)
+	body := random(16 << 20)
+	upload(t, client, cfg.Footage, "a", body, nil)
+	c := cut(t)
+	s := c.open(t, cfg)
+	o, err := s.Originals().Stat(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, asked := c.passed.Load(), int64(0)
+	for n := range int64(20) {
+		offset, length := n*700_000, 1000+n
+		asked += length
+		reader, err := s.Originals().Open(t.Context(), o, offset, length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(reader)
+		if err != nil || !bytes.Equal(got, body[offset:offset+length]) {
+			t.Fatalf("%d bytes at %d: %d, %v", length, offset, len(got), err)
+		}
+		if err := reader.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if came := c.passed.Load() - before; came < asked || came > asked+20*2000 {
+		t.Fatalf("%d bytes came, %d were asked for", came, asked)
+	}
+}
+
+// TestSwapOverABrokenConnection loses the answer of every write: the client tries again, and its own text is there, once. What it is told is a
+// conflict, or an outage, and never that all is well where it is not.
+func TestSwapOverABrokenConnection(t *testing.T) {
+	cfg, _ := containers(t)
+	c := cut(t)
+	s := c.open(t, cfg)
+	const id = evidence.ID("lambeth-202611-aaaaaaaaaaaaaaaaaaaa")
+	swap := func(text, version string) error {
+		return s.Pages().Swap(t.Context(), id, evidence.Rendition{Name: "a"}, []byte(text), version)
+	}
+	c.after.Store(1) // one byte of the answer, which so does not come
+	if err := swap("first", ""); !errors.Is(err, evidence.Conflict) && !errors.Is(err, evidence.Unavailable) {
+		t.Fatalf("every answer was lost: %v", err)
+	}
+	c.after.Store(0)
+	text, version, err := s.Pages().Load(t.Context(), id, "a")
+	if err != nil || string(text) != "first" {
+		t.Fatalf("%q, %v", text, err)
+	}
+	if err := swap("second", version); err != nil {
+		t.Fatal(err)
+	}
+	if err := swap("third", version); !errors.Is(err, evidence.Conflict) {
+		t.Fatal(err)
 	}
 }
 
@@ -140,7 +207,7 @@ func TestResumeOfAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reader, err := s.Originals().Open(t.Context(), o, 0)
+			reader, err := s.Originals().Open(t.Context(), o, 0, o.Size)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +236,7 @@ func TestNobodyThere(t *testing.T) {
 	var group sync.WaitGroup
 	for name, call := range map[string]func() error{
 		"stat":   func() error { _, err := s.Originals().Stat(t.Context(), "a"); return err },
-		"open":   func() error { _, err := s.Originals().Open(t.Context(), o, 0); return err },
+		"open":   func() error { _, err := s.Originals().Open(t.Context(), o, 0, o.Size); return err },
 		"delete": func() error { return s.Originals().Delete(t.Context(), o) },
 		"list": func() (err error) {
 			for _, err = range s.Originals().List(t.Context()) {
@@ -179,7 +246,11 @@ func TestNobodyThere(t *testing.T) {
 		"put": func() error {
 			return s.Renditions().Put(t.Context(), id, evidence.Rendition{Name: "a"}, strings.NewReader("x"))
 		},
-		"delete all": func() error { return s.Renditions().DeleteAll(t.Context(), id) },
+		"load": func() error { _, _, err := s.Pages().Load(t.Context(), id, "a"); return err },
+		"swap": func() error {
+			return s.Pages().Swap(t.Context(), id, evidence.Rendition{Name: "a"}, []byte("x"), "0x1")
+		},
+		"delete all": func() error { return s.Renditions().DeleteAll(t.Context(), id, "") },
 		"ready":      func() error { return s.Ready(t.Context()) },
 	} {
 		group.Go(func() { // at once, since each is repeated for some seconds

@@ -120,6 +120,9 @@ func (s *Store) Originals() evidence.Originals { return originals{s.footage} }
 // Renditions is container Renditions.
 func (s *Store) Renditions() evidence.Renditions { return renditions{s.renditions} }
 
+// Pages are the renditions that several writers bring forward together, in the same container.
+func (s *Store) Pages() evidence.Pages { return renditions{s.renditions} }
+
 var errETag = errors.New("not an ETag of the blob service")
 
 // ifMatch is the ETag as the service wants it. What no blob can have never matches; the service might take it for a wildcard.

@@ -139,6 +139,13 @@ func TestRenditions(t *testing.T) {
 	})
 }
 
+func TestPages(t *testing.T) {
+	evidencetest.Pages(t, func(t *testing.T) (evidence.Pages, evidence.Renditions) {
+		s, _, _ := fresh(t)
+		return s.Pages(), s.Renditions()
+	})
+}
+
 func TestReady(t *testing.T) {
 	s, cfg, client := fresh(t)
 	if err := s.Ready(t.Context()); err != nil {

@@ -65,6 +65,9 @@ func selection(q evidence.Query) (string, []azcosmos.QueryParameter) {
 	if q.Attention {
 		where = append(where, "IS_DEFINED(c.attention)") // an empty list is left out, too
 	}
+	if q.Unended {
+		where = append(where, "IS_DEFINED(c.unended)")
+	}
 	if q.After != (evidence.Key{}) {
 		is("(c.sort.created < @created OR (c.sort.created = @created AND c.id < @id))", "@created", sortKey(q.After.Created))
 		parameters = append(parameters, azcosmos.QueryParameter{Name: "@id", Value: string(q.After.ID)})

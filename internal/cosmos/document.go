@@ -14,8 +14,9 @@ import (
 // recordDocument is a record as it is stored.
 type recordDocument struct {
 	evidence.Record
-	Sort sortKeys `json:"sort"`
-	ETag string   `json:"_etag,omitempty"` // read only
+	Sort    sortKeys `json:"sort"`
+	Unended bool     `json:"unended,omitempty"` // a stage has not ended: so few have it that looking for them costs little
+	ETag    string   `json:"_etag,omitempty"`   // read only
 }
 
 // sortKeys are the record's times with nine digits of fraction each. The record's own times are RFC 3339 without trailing zeros,
@@ -29,7 +30,7 @@ type sortKeys struct {
 func sortKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
 
 func encodeRecord(r evidence.Record) ([]byte, error) {
-	d := recordDocument{Record: r, Sort: sortKeys{
+	d := recordDocument{Record: r, Unended: len(r.Unended()) > 0, Sort: sortKeys{
 		Created: sortKey(r.Original.Created), Started: sortKey(r.Started), Fires: sortKey(r.Retention.Fires),
 	}}
 	raw, err := json.Marshal(d)

@@ -76,7 +76,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("%d documents", len(partition))
 	}
 	for name, want := range map[string]string{
-		id:             `{"id":"` + id + `","shard":"lambeth/2026-11","type":"evidence","sort":{"created":"2026-11-22T12:00:00.500000000Z","fires":"2026-12-23T12:00:00.500000000Z","started":"2026-11-22T12:00:00.500000000Z"},"unit":"lambeth"}`,
+		id:             `{"id":"` + id + `","shard":"lambeth/2026-11","type":"evidence","sort":{"created":"2026-11-22T12:00:00.500000000Z","fires":"2026-12-23T12:00:00.500000000Z","started":"2026-11-22T12:00:00.500000000Z"},"unit":"lambeth","unended":true}`,
 		id + ":000001": `{"id":"` + id + `:000001","shard":"lambeth/2026-11","type":"custody","evidence":"` + id + `","number":1,"operation":"collection:receive"}`,
 		id + ":000002": `{"id":"` + id + `:000002","shard":"lambeth/2026-11","type":"custody","evidence":"` + id + `","number":2,"operation":"alteration:schedule"}`,
 	} {

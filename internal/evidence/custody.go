@@ -38,6 +38,7 @@ type Operation string
 const (
 	OpReceive   Operation = "collection:receive"
 	OpMetadata  Operation = "alteration:metadata"
+	OpDigest    Operation = "alteration:digest"
 	OpProxy     Operation = "alteration:proxy"
 	OpNote      Operation = "alteration:attention"
 	OpSchedule  Operation = "alteration:schedule"

@@ -39,6 +39,7 @@ type Query struct {
 	FiresUntil time.Time // scheduled, and the pending message was to come before this
 	Sequence   *bool     // has or has not the sequence number of a pending message
 	Attention  bool      // only what a person should look at
+	Unended    bool      // only what a stage of its processing has not come to its end with
 	After      Key       // continue behind this one
 	Limit      int
 }

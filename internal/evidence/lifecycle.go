@@ -26,7 +26,7 @@ func next(from State, op Operation) (State, bool) {
 		return Expiring, from == Scheduled
 	case OpExpired:
 		return Expired, from == Expiring
-	case OpMetadata, OpProxy, OpReprocess:
+	case OpMetadata, OpDigest, OpProxy, OpReprocess:
 		return from, from == Received || from == Scheduled || from == Flagged
 	case OpCancel, OpNote, OpReconcile, OpView, OpPlay, OpAudit:
 		return from, from != ""
@@ -165,18 +165,26 @@ func (r *Record) dropFlag(id string) {
 }
 
 // Describe records what the metadata stage found. Findings of an earlier run are replaced, its attention entries too.
-func (r Record) Describe(m Media, d Digest, started time.Time, found []Attention, c Cause) (Record, Entry, error) {
-	changes := map[string]string{"media": string(m.State)}
-	if d.Computed != "" {
-		changes["sha256"] = d.Computed
-	}
-	return r.step(OpMetadata, c, changes, func(n *Record) {
-		n.Media, n.Digest, n.Started = m, d, started
+func (r Record) Describe(m Media, started time.Time, found []Attention, c Cause) (Record, Entry, error) {
+	return r.step(OpMetadata, c, map[string]string{"media": string(m.State)}, func(n *Record) {
+		n.Media, n.Started = m, started
 		n.renew("metadata", found)
 	})
 }
 
-// Render records what the proxy stage made.
+// Fix records the digest that was computed from the stored bytes; an earlier one is replaced, its attention entries too.
+func (r Record) Fix(d Digest, found []Attention, c Cause) (Record, Entry, error) {
+	changes := map[string]string{"sha256": d.Computed}
+	if d.Computed == "" {
+		changes["sha256"] = "not computed"
+	}
+	return r.step(OpDigest, c, changes, func(n *Record) {
+		n.Digest = d
+		n.renew("digest", found)
+	})
+}
+
+// Render records how far the proxy is, and what its stages found.
 func (r Record) Render(p Proxy, found []Attention, c Cause) (Record, Entry, error) {
 	return r.step(OpProxy, c, map[string]string{"proxy": string(p.State)}, func(n *Record) {
 		n.Proxy = p

@@ -43,7 +43,7 @@ func states() []evidence.State {
 
 func operations() []evidence.Operation {
 	return []evidence.Operation{
-		evidence.OpReceive, evidence.OpMetadata, evidence.OpProxy, evidence.OpNote, evidence.OpSchedule, evidence.OpDefer, evidence.OpFlag, evidence.OpUnflag,
+		evidence.OpReceive, evidence.OpMetadata, evidence.OpDigest, evidence.OpProxy, evidence.OpNote, evidence.OpSchedule, evidence.OpDefer, evidence.OpFlag, evidence.OpUnflag,
 		evidence.OpCancel, evidence.OpReprocess, evidence.OpReconcile, evidence.OpView, evidence.OpPlay, evidence.OpAudit, evidence.OpExpiring, evidence.OpExpired,
 		"unknown",
 	}
@@ -116,7 +116,10 @@ func moves() []move {
 			return r.EndLastFlag("a", noon().AddDate(0, 0, 62), 43, why())
 		}},
 		{"describe", "", func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
-			return r.Describe(evidence.Media{State: evidence.MediaReady, Tool: "t"}, evidence.Digest{Computed: "cd"}, noon(), []evidence.Attention{{Stage: "metadata", Problem: "x"}}, why())
+			return r.Describe(evidence.Media{State: evidence.MediaReady, Tool: "t"}, noon(), []evidence.Attention{{Stage: "metadata", Problem: "x"}}, why())
+		}},
+		{"fix", "", func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
+			return r.Fix(evidence.Digest{Computed: "cd", At: noon()}, []evidence.Attention{{Stage: "digest", Problem: "z"}}, why())
 		}},
 		{"render", "", func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
 			return r.Render(evidence.Proxy{State: evidence.ProxyReady}, nil, why())
@@ -284,22 +287,22 @@ func TestNoSharedMemory(t *testing.T) {
 
 // TestAttentionOfOneProblem is there once, and renewed by the stage that reported it.
 func TestAttentionOfOneProblem(t *testing.T) {
-	r := walk(t, "attend", "attend", "describe", "describe")
+	r := walk(t, "attend", "attend", "describe", "fix", "describe", "fix")
 	got := ""
 	for _, a := range r.Attention {
 		got += a.Stage + ":" + a.Problem + " "
 	}
-	if got != "ingest:p proxy:y metadata:x " {
+	if got != "ingest:p proxy:y metadata:x digest:z " {
 		t.Fatalf("attention %s", got)
 	}
-	if r = walk(t, "attend", "describe", "render"); len(r.Attention) != 2 {
+	if r = walk(t, "attend", "describe", "fix", "render"); len(r.Attention) != 3 {
 		t.Fatalf("a proxy without problems left %+v", r.Attention)
 	}
 }
 
 // TestTombstone keeps nothing that describes the content.
 func TestTombstone(t *testing.T) {
-	r := walk(t, "describe", "render", "schedule", "expiring", "expired")
+	r := walk(t, "describe", "fix", "render", "schedule", "expiring", "expired")
 	if r.Tombstone == nil || r.Tombstone.Size != 5 || !r.Tombstone.Erased.Equal(noon()) || r.Media.Tool != "" || r.Media.State != evidence.MediaReady || r.Proxy != (evidence.Proxy{}) {
 		t.Fatalf("%+v", r)
 	}

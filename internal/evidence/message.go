@@ -28,6 +28,7 @@ type Subject string
 const (
 	SubjectReceived  Subject = "received"
 	SubjectMetadata  Subject = "metadata"
+	SubjectDigest    Subject = "digest"
 	SubjectProxy     Subject = "proxy"
 	SubjectRetention Subject = "retention"
 )
@@ -47,7 +48,7 @@ type Works interface {
 // Reprocess asks for stages to be done again: the message of queue `reprocess`.
 type Reprocess struct {
 	Evidence ID        `json:"evidence"`
-	Stages   []Subject `json:"stages,omitempty"` // metadata, proxy, retention; none means metadata and proxy
+	Stages   []Subject `json:"stages,omitempty"` // metadata, digest, proxy, retention; none means the first three
 	By       Actor     `json:"by,omitzero"`
 	Reason   string    `json:"reason,omitempty"`
 }
@@ -55,9 +56,9 @@ type Reprocess struct {
 // Again names the stages that q asks for; Invalid when one of them cannot be done again.
 func (q Reprocess) Again() ([]Subject, error) {
 	if len(q.Stages) == 0 {
-		return []Subject{SubjectMetadata, SubjectProxy}, nil
+		return []Subject{SubjectMetadata, SubjectDigest, SubjectProxy}, nil
 	}
-	may := []Subject{SubjectMetadata, SubjectProxy, SubjectRetention}
+	may := []Subject{SubjectMetadata, SubjectDigest, SubjectProxy, SubjectRetention}
 	for _, stage := range q.Stages {
 		if !slices.Contains(may, stage) {
 			return nil, fmt.Errorf("stage %.40q cannot be done again: choose from %v: %w", stage, may, Invalid)

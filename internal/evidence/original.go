@@ -34,9 +34,9 @@ func (o Original) SameUpload(b Original) bool {
 type Originals interface {
 	// Stat reads one original's properties; NotFound when there is none.
 	Stat(ctx context.Context, path string) (Original, error)
-	// Open reads from offset to the end; NotFound, or Conflict when o.ETag is not the blob's any more.
+	// Open reads length bytes from offset; NotFound, or Conflict when o.ETag is not the blob's any more. It asks the store for no byte more.
 	// It MUST resume after dropped connections and MUST NOT hold the file in memory.
-	Open(ctx context.Context, o Original, offset int64) (io.ReadCloser, error)
+	Open(ctx context.Context, o Original, offset, length int64) (io.ReadCloser, error)
 	// Delete removes o if its ETag is still o.ETag: Conflict when not; NotFound when it is gone. Only the expire stage may call it.
 	Delete(ctx context.Context, o Original) error
 	// List yields all originals in order of their paths; the first error ends it.
@@ -49,7 +49,7 @@ type Source struct {
 	Store    Originals
 }
 
-// OpenAt reads from offset to the end.
-func (s Source) OpenAt(ctx context.Context, offset int64) (io.ReadCloser, error) {
-	return s.Store.Open(ctx, s.Original, offset)
+// OpenAt reads length bytes from offset.
+func (s Source) OpenAt(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	return s.Store.Open(ctx, s.Original, offset, length)
 }

@@ -100,7 +100,9 @@ const (
 	ProblemClock      = "recorded-time-not-believed"
 	ProblemMedia      = "media-warning"
 	ProblemProxy      = "proxy-failed"
+	ProblemGap        = "proxy-has-gaps"
 	ProblemLocation   = "location-not-kept"
+	ProblemUnended    = "stage-not-ended"
 )
 
 // Tombstone is what stays of an erased recording: never content.
@@ -140,6 +142,23 @@ func (r Record) FlagByID(id string) (Flag, bool) {
 
 // Gone tells whether the recording is erased or being erased.
 func (r Record) Gone() bool { return r.Retention.State == Expiring || r.Retention.State == Expired }
+
+// Unended are the stages of its processing that have not come to their end, by what the record says; none of what is gone.
+func (r Record) Unended() (stages []Subject) {
+	if r.Gone() {
+		return nil
+	}
+	if r.Media.State == "" {
+		stages = append(stages, SubjectMetadata)
+	}
+	if r.Digest.At.IsZero() {
+		stages = append(stages, SubjectDigest)
+	}
+	if r.Proxy.State == "" || r.Proxy.State == ProxyGrowing {
+		stages = append(stages, SubjectProxy)
+	}
+	return stages
+}
 
 // note puts a in place of the entry about the same problem of the same stage, or at the end.
 func note(list []Attention, a Attention) []Attention {

@@ -64,5 +64,6 @@ func matches(r evidence.Record, q evidence.Query) bool {
 		(q.FiresUntil.IsZero() || t.State == evidence.Scheduled && t.Fires.Before(q.FiresUntil)) &&
 		(q.Sequence == nil || *q.Sequence == (t.Sequence != 0)) &&
 		(!q.Attention || len(r.Attention) > 0) &&
+		(!q.Unended || len(r.Unended()) > 0) &&
 		(q.After == (evidence.Key{}) || q.After.Before(r.Key()))
 }

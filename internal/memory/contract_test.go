@@ -31,6 +31,13 @@ func TestRenditions(t *testing.T) {
 	evidencetest.Renditions(t, func(*testing.T) evidence.Renditions { return &memory.Renditions{} })
 }
 
+func TestPages(t *testing.T) {
+	evidencetest.Pages(t, func(*testing.T) (evidence.Pages, evidence.Renditions) {
+		s := &memory.Renditions{}
+		return s, s
+	})
+}
+
 func TestBreaker(t *testing.T) {
 	evidencetest.Breaker(t, func(*testing.T) evidence.Breaker { return &memory.Breaker{} })
 }
@@ -68,7 +75,7 @@ func TestWorks(t *testing.T) {
 		return q, func(stage evidence.Subject) evidencetest.Receive[evidence.Work] {
 			return from(func() []evidence.Work {
 				for _, a := range q.Drain() {
-					for _, s := range []evidence.Subject{evidence.SubjectMetadata, evidence.SubjectProxy, evidence.SubjectRetention} {
+					for _, s := range []evidence.Subject{evidence.SubjectMetadata, evidence.SubjectDigest, evidence.SubjectProxy, evidence.SubjectRetention} {
 						if a.For(s) {
 							waiting[s] = append(waiting[s], a.Work)
 						}
@@ -79,6 +86,13 @@ func TestWorks(t *testing.T) {
 				return mine
 			})
 		}
+	})
+}
+
+func TestParts(t *testing.T) {
+	evidencetest.Parts(t, func(*testing.T) (evidence.Parts, evidencetest.Receive[evidence.Part]) {
+		q := &memory.Parts{}
+		return q, from(q.Drain)
 	})
 }
 

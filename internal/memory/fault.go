@@ -22,8 +22,8 @@ type Faults struct {
 	// Next befalls the next mutating call, and only that.
 	Next Fault
 	// Plan is asked at every mutating call for which Next is None. It is called under the store's lock, so that calls come one at
-	// a time; it must not call the store. The operations: commit; delete; put, delete all; schedule, cancel; announce; request; arrive;
-	// admit, release.
+	// a time; it must not call the store. The operations: commit; delete; put, delete all, swap; schedule, cancel; announce; request; arrive;
+	// dispatch; admit, release.
 	Plan func(op string) Fault
 }
 

@@ -42,9 +42,10 @@ func operations(t *testing.T) map[string]operation {
 	var (
 		ledger               memory.Ledger
 		originals            memory.Originals
-		puts, deletes        memory.Renditions
+		puts, deletes, pages memory.Renditions
 		schedules, cancels   memory.Disposals
 		works                memory.Works
+		parts                memory.Parts
 		requests             memory.Requests
 		arrivals             memory.Arrivals
 		breaker, released    memory.Breaker
@@ -79,7 +80,15 @@ func operations(t *testing.T) map[string]operation {
 		"commit":     {&ledger.Faults, func() error { _, err := ledger.Commit(ctx, first, entry); return err }, func() int { return len(ledger.Entries()) }, 1},
 		"delete":     {&originals.Faults, func() error { return originals.Delete(ctx, original) }, func() int { return len(originals.Paths()) }, -1},
 		"put":        {&puts.Faults, func() error { return puts.Put(ctx, id, evidence.Rendition{Name: "a"}, strings.NewReader("x")) }, files(&puts), 1},
-		"delete all": {&deletes.Faults, func() error { return deletes.DeleteAll(ctx, id) }, files(&deletes), -1},
+		"delete all": {&deletes.Faults, func() error { return deletes.DeleteAll(ctx, id, "") }, files(&deletes), -1},
+		"swap": {&pages.Faults, func() error {
+			_, version, err := pages.Load(ctx, id, "a")
+			if err != nil && !errors.Is(err, evidence.NotFound) {
+				return err
+			}
+			return pages.Swap(ctx, id, evidence.Rendition{Name: "a"}, []byte("x"), version)
+		}, files(&pages), 1},
+		"dispatch": {&parts.Faults, func() error { return parts.Dispatch(ctx, []evidence.Part{{Evidence: id}}) }, drained(parts.Drain), 1},
 		"schedule": {&schedules.Faults, func() error { _, err := schedules.Schedule(ctx, evidence.Disposal{}, noon()); return err },
 			func() int { return len(schedules.Pending()) }, 1},
 		"cancel":   {&cancels.Faults, func() error { return cancels.Cancel(ctx, sequence) }, func() int { return len(cancels.Pending()) }, -1},
@@ -147,6 +156,25 @@ func TestPlan(t *testing.T) {
 		if now := op.size(); now != before+op.grows || !slices.Equal(asked, []string{name, name}) {
 			t.Fatalf("%s changed %d to %d, asked for %q", name, before, now, asked)
 		}
+	}
+}
+
+// TestLostSwap loses the reply of a swap that was stored: whoever tries again with the version it knows is told to read again.
+func TestLostSwap(t *testing.T) {
+	var s memory.Renditions
+	const id = evidence.ID("lambeth-202611-aaaaaaaaaaaaaaaaaaaa")
+	swap := func(text, version string) error {
+		return s.Swap(t.Context(), id, evidence.Rendition{Name: "a"}, []byte(text), version)
+	}
+	s.Next = memory.Ghost
+	if err := swap("mine", ""); !errors.Is(err, evidence.Unavailable) || errors.Is(err, evidence.Conflict) {
+		t.Fatal(err)
+	}
+	if err := swap("mine", ""); !errors.Is(err, evidence.Conflict) {
+		t.Fatal(err)
+	}
+	if text, _, err := s.Load(t.Context(), id, "a"); err != nil || string(text) != "mine" {
+		t.Fatalf("%q, %v", text, err)
 	}
 }
 

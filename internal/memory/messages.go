@@ -55,7 +55,7 @@ func (a Announcement) For(stage evidence.Subject) bool {
 // Announce implements evidence.Works; an unknown subject would reach nobody and is Invalid.
 func (q *Works) Announce(ctx context.Context, subject evidence.Subject, w evidence.Work) error {
 	switch subject {
-	case evidence.SubjectReceived, evidence.SubjectMetadata, evidence.SubjectProxy, evidence.SubjectRetention:
+	case evidence.SubjectReceived, evidence.SubjectMetadata, evidence.SubjectDigest, evidence.SubjectProxy, evidence.SubjectRetention:
 		return q.send(ctx, "announce", Announcement{Subject: subject, Work: w})
 	}
 	return fmt.Errorf("announcing %s: nobody has subject %q: %w", w.Evidence, subject, evidence.Invalid)
@@ -76,4 +76,20 @@ type Arrivals struct{ recorder[evidence.Original] }
 // Arrive implements evidence.Arrivals.
 func (q *Arrivals) Arrive(ctx context.Context, o evidence.Original) error {
 	return q.send(ctx, "arrive", o)
+}
+
+// Parts is an evidence.Parts; the zero value is empty and ready.
+type Parts struct{ recorder[evidence.Part] }
+
+// Dispatch implements evidence.Parts: of several, a lost request loses all of them.
+func (q *Parts) Dispatch(ctx context.Context, parts []evidence.Part) error {
+	if err := alive(ctx); err != nil {
+		return fmt.Errorf("dispatch: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.apply("dispatch", func() error {
+		q.sent = append(q.sent, parts...)
+		return nil
+	})
 }

@@ -95,12 +95,12 @@ func (s *Originals) Stat(ctx context.Context, path string) (evidence.Original, e
 }
 
 // Open implements evidence.Originals; an offset outside the file is Invalid.
-func (s *Originals) Open(ctx context.Context, o evidence.Original, offset int64) (io.ReadCloser, error) {
+func (s *Originals) Open(ctx context.Context, o evidence.Original, offset, length int64) (io.ReadCloser, error) {
 	if err := alive(ctx); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Path, err)
 	}
-	if offset < 0 || offset > o.Size {
-		return nil, fmt.Errorf("opening %s at %d of %d: %w", o.Path, offset, o.Size, evidence.Invalid)
+	if offset < 0 || length < 0 || offset > o.Size || length > o.Size-offset {
+		return nil, fmt.Errorf("opening %s: %d bytes at %d of %d: %w", o.Path, length, offset, o.Size, evidence.Invalid)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,8 @@ func (s *Originals) Open(ctx context.Context, o evidence.Original, offset int64)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Path, err)
 	}
-	return io.NopCloser(bytes.NewReader(b.body[min(offset, int64(len(b.body))):])), nil
+	have := int64(len(b.body))
+	return io.NopCloser(bytes.NewReader(b.body[min(offset, have):min(offset+length, have)])), nil
 }
 
 func (s *Originals) same(o evidence.Original) (original, error) {

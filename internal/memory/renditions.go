@@ -7,31 +7,39 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"bwv/internal/evidence"
 )
 
-// Renditions is an evidence.Renditions; the zero value is empty and ready.
+// Renditions is an evidence.Renditions and an evidence.Pages; the zero value is empty and ready.
 type Renditions struct {
 	Faults
 
-	mu    sync.Mutex
-	files map[evidence.ID]map[string]rendition
+	mu     sync.Mutex
+	files  map[evidence.ID]map[string]rendition
+	writes int
 }
 
 type rendition struct {
 	evidence.Rendition
-	body []byte
+	body  []byte
+	write int // which of the store's writes made it
 }
+
+func (r rendition) version() string { return strconv.Itoa(r.write) }
 
 func checkRendition(id evidence.ID, name string) error {
 	if _, err := evidence.ParseID(string(id)); err != nil {
 		return err
 	}
-	if len(name) > 200 || !fs.ValidPath(name) || !regexp.MustCompile(`^[A-Za-z0-9._/-]*[A-Za-z0-9_-]$`).MatchString(name) {
+	odd := func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-", r)
+	}
+	if len(name) > 200 || !fs.ValidPath(name) || strings.ContainsFunc(name, odd) || strings.HasSuffix(name, ".") {
 		return fmt.Errorf("%.200q is not a rendition's name: %w", name, evidence.Invalid)
 	}
 	return nil
@@ -51,15 +59,8 @@ func (s *Renditions) Put(ctx context.Context, id evidence.ID, r evidence.Renditi
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.Provenance = maps.Clone(r.Provenance)
 	return s.apply("put", func() error {
-		if s.files == nil {
-			s.files = map[evidence.ID]map[string]rendition{}
-		}
-		if s.files[id] == nil {
-			s.files[id] = map[string]rendition{}
-		}
-		s.files[id][r.Name] = rendition{Rendition: r, body: content}
+		s.store(id, r, content)
 		return nil
 	})
 }
@@ -104,7 +105,7 @@ func (s *Renditions) List(ctx context.Context, id evidence.ID) ([]string, error)
 }
 
 // DeleteAll implements evidence.Renditions.
-func (s *Renditions) DeleteAll(ctx context.Context, id evidence.ID) error {
+func (s *Renditions) DeleteAll(ctx context.Context, id evidence.ID, prefix string) error {
 	if _, err := evidence.ParseID(string(id)); err != nil {
 		return fmt.Errorf("deleting renditions: %w", err)
 	}
@@ -114,7 +115,60 @@ func (s *Renditions) DeleteAll(ctx context.Context, id evidence.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.apply("delete all", func() error {
-		delete(s.files, id)
+		maps.DeleteFunc(s.files[id], func(name string, _ rendition) bool { return strings.HasPrefix(name, prefix) })
 		return nil
 	})
+}
+
+// Load implements evidence.Pages.
+func (s *Renditions) Load(ctx context.Context, id evidence.ID, name string) ([]byte, string, error) {
+	if err := checkRendition(id, name); err != nil {
+		return nil, "", fmt.Errorf("loading a page of %s: %w", id, err)
+	}
+	if err := alive(ctx); err != nil {
+		return nil, "", fmt.Errorf("loading %s of %s: %w", name, id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.files[id][name]
+	if !ok {
+		return nil, "", fmt.Errorf("%s of %s: %w", name, id, evidence.NotFound)
+	}
+	return slices.Clone(f.body), f.version(), nil
+}
+
+// Swap implements evidence.Pages.
+func (s *Renditions) Swap(ctx context.Context, id evidence.ID, r evidence.Rendition, text []byte, version string) error {
+	if err := checkRendition(id, r.Name); err != nil {
+		return fmt.Errorf("storing a page of %s: %w", id, err)
+	}
+	if err := alive(ctx); err != nil {
+		return fmt.Errorf("storing %s of %s: %w", r.Name, id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apply("swap", func() error {
+		now := ""
+		if f, ok := s.files[id][r.Name]; ok {
+			now = f.version()
+		}
+		if now != version {
+			return fmt.Errorf("%s of %s moved on: %w", r.Name, id, evidence.Conflict)
+		}
+		s.store(id, r, slices.Clone(text))
+		return nil
+	})
+}
+
+// store keeps a rendition under the lock.
+func (s *Renditions) store(id evidence.ID, r evidence.Rendition, body []byte) {
+	if s.files == nil {
+		s.files = map[evidence.ID]map[string]rendition{}
+	}
+	if s.files[id] == nil {
+		s.files[id] = map[string]rendition{}
+	}
+	s.writes++
+	r.Provenance = maps.Clone(r.Provenance)
+	s.files[id][r.Name] = rendition{Rendition: r, body: body, write: s.writes}
 }

@@ -123,7 +123,7 @@ func (p *Protocol) inspect(ctx context.Context, r evidence.Record, due time.Time
 
 // erase deletes renditions and original and looks whether they are gone. Done twice it finds nothing to do the second time.
 func (p *Protocol) erase(ctx context.Context, r evidence.Record) error {
-	if err := p.Renditions.DeleteAll(ctx, r.ID); err != nil {
+	if err := p.Renditions.DeleteAll(ctx, r.ID, ""); err != nil {
 		return fmt.Errorf("erasing the renditions of %s: %w", r.ID, err)
 	}
 	o, err := p.Originals.Stat(ctx, r.Original.Path)

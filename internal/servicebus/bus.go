@@ -20,6 +20,7 @@ const (
 	ingestQueue    = "ingest"
 	expireQueue    = "expire"
 	reprocessQueue = "reprocess"
+	segmentQueue   = "segment"
 	footageTopic   = "footage"
 )
 
@@ -30,7 +31,7 @@ type Config struct {
 	Credential       azcore.TokenCredential
 }
 
-// Bus is an evidence.Disposals, an evidence.Works, an evidence.Requests and an evidence.Arrivals. It is safe for concurrent use.
+// Bus is an evidence.Disposals, an evidence.Works, an evidence.Parts, an evidence.Requests and an evidence.Arrivals. It is safe for concurrent use.
 // The client repeats what was not acknowledged, so that any message may be there twice.
 type Bus struct {
 	client *azservicebus.Client

@@ -188,6 +188,53 @@ func TestWorks(t *testing.T) {
 	})
 }
 
+func TestParts(t *testing.T) {
+	evidencetest.Parts(t, func(t *testing.T) (evidence.Parts, evidencetest.Receive[evidence.Part]) {
+		b := start(t)
+		return b.open(), bodies[evidence.Part](t, b.receiver("segment"))
+	})
+}
+
+// TestPartsBeyondABatch sends more than one batch holds.
+func TestPartsBeyondABatch(t *testing.T) {
+	b := start(t)
+	const id = "lambeth-202611-aaaaaaaaaaaaaaaaaaaa"
+	missing := map[int]bool{}
+	var parts []evidence.Part
+	for n := range 3000 {
+		parts = append(parts, evidence.Part{Evidence: id, Chunk: n})
+		missing[n] = true
+	}
+	if err := b.open().Dispatch(t.Context(), parts); err != nil {
+		t.Fatal(err)
+	}
+	receive := bodies[evidence.Part](t, b.receiver("segment"))
+	for len(missing) > 0 {
+		p, ok := receive(time.Now().Add(20 * time.Second))
+		if !ok || !missing[p.Chunk] {
+			t.Fatalf("got %+v (%t), %d more expected", p, ok, len(missing))
+		}
+		delete(missing, p.Chunk)
+	}
+}
+
+// TestPartTooLarge is no endless loop: a message that fits into no batch is refused.
+func TestPartTooLarge(t *testing.T) {
+	b := start(t)
+	bus := b.open()
+	huge := evidence.Part{Evidence: evidence.ID(strings.Repeat("x", 2<<20))}
+	if err := bus.Dispatch(t.Context(), []evidence.Part{huge}); !errors.Is(err, evidence.TooLarge) {
+		t.Fatal(err)
+	}
+	small := evidence.Part{Evidence: "lambeth-202611-aaaaaaaaaaaaaaaaaaaa", Chunk: 1}
+	if err := bus.Dispatch(t.Context(), []evidence.Part{small, huge}); !errors.Is(err, evidence.TooLarge) {
+		t.Fatal(err)
+	}
+	if p, ok := bodies[evidence.Part](t, b.receiver("segment"))(time.Now().Add(20 * time.Second)); !ok || p != small {
+		t.Fatalf("got %+v (%t)", p, ok)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	evidencetest.Requests(t, func(t *testing.T) (evidence.Requests, evidencetest.Receive[evidence.Reprocess]) {
 		b := start(t)
@@ -265,7 +312,7 @@ func TestReady(t *testing.T) {
 	if err := bus.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, queue := range []string{"ingest", "expire", "reprocess"} {
+	for _, queue := range []string{"ingest", "expire", "reprocess", "segment"} {
 		if m := b.receiver(queue)(time.Now().Add(200 * time.Millisecond)); m != nil {
 			t.Fatalf("a question put %s on %s", m.Body, queue)
 		}

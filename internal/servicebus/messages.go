@@ -3,8 +3,11 @@ package servicebus
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
 	"bwv/internal/evidence"
 )
@@ -12,7 +15,7 @@ import (
 // Announce implements evidence.Works, on topic `footage`; an unknown subject would reach nobody and is Invalid.
 func (b *Bus) Announce(ctx context.Context, subject evidence.Subject, w evidence.Work) error {
 	switch subject {
-	case evidence.SubjectReceived, evidence.SubjectMetadata, evidence.SubjectProxy, evidence.SubjectRetention:
+	case evidence.SubjectReceived, evidence.SubjectMetadata, evidence.SubjectDigest, evidence.SubjectProxy, evidence.SubjectRetention:
 	default:
 		return fmt.Errorf("announcing %s: nobody has subject %q: %w", w.Evidence, subject, evidence.Invalid)
 	}
@@ -37,6 +40,45 @@ func (b *Bus) Request(ctx context.Context, q evidence.Reprocess) error {
 		return fmt.Errorf("requesting work on %s: %w", q.Evidence, err)
 	}
 	return nil
+}
+
+// Dispatch implements evidence.Parts, on queue `segment`: as many to a batch as fit.
+func (b *Bus) Dispatch(ctx context.Context, parts []evidence.Part) error {
+	for len(parts) > 0 {
+		sent := 0
+		err := b.do(ctx, segmentQueue, func(ctx context.Context, s *azservicebus.Sender) error {
+			var err error
+			sent, err = fill(ctx, s, parts)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("dispatching %d parts of %s: %w", len(parts), parts[0].Evidence, err)
+		}
+		parts = parts[sent:]
+	}
+	return nil
+}
+
+// fill sends one batch with the first of parts and says how many those were: at least one.
+func fill(ctx context.Context, s *azservicebus.Sender, parts []evidence.Part) (int, error) {
+	batch, err := s.NewMessageBatch(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	for n, part := range parts {
+		m, err := message(part.Evidence, part)
+		if err != nil {
+			return 0, err
+		}
+		err = batch.AddMessage(m, nil)
+		if errors.Is(err, azservicebus.ErrMessageTooLarge) && n > 0 {
+			return n, s.SendMessageBatch(ctx, batch, nil)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(parts), s.SendMessageBatch(ctx, batch, nil)
 }
 
 // blobCreated is what Event Grid puts on the queue after an upload, as far as anybody reads it.

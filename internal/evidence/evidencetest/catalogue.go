@@ -105,13 +105,44 @@ func filters(t *testing.T, l evidence.Ledger, c evidence.Catalogue) {
 	finds(t, c, shard, evidence.Query{Category: "arrest", Camera: "X1", Officer: "P1", After: incident.Key()}, category)
 }
 
+// unended finds a record until each stage of its processing has ended, and no longer; one that is gone has none left.
+func unended(t *testing.T, l evidence.Ledger, c evidence.Catalogue) {
+	r := create(t, l, upload("lambeth", 1, noon()))
+	other := create(t, l, upload("lambeth", 2, noon().Add(-time.Second)))
+	shard := r.Shard
+	step := func(next evidence.Record, e evidence.Entry, err error) {
+		t.Helper()
+		finds(t, c, shard, evidence.Query{Unended: true}, r, other)
+		r = commit(t, l, next, e, err)
+	}
+	step(r.Describe(evidence.Media{State: evidence.MediaReady}, noon(), nil, cause("metadata")))
+	step(r.Render(evidence.Proxy{State: evidence.ProxyGrowing}, nil, cause("proxy")))
+	step(r.Fix(evidence.Digest{At: noon()}, nil, cause("digest")))
+	step(r.Render(evidence.Proxy{State: evidence.ProxyReady}, nil, cause("proxy")))
+	finds(t, c, shard, evidence.Query{Unended: true}, other)
+	finds(t, c, shard, evidence.Query{}, r, other)
+	next, e, err := r.Render(evidence.Proxy{}, nil, cause("proxy"))
+	r = commit(t, l, next, e, err)
+	finds(t, c, shard, evidence.Query{Unended: true, State: evidence.Received, Limit: 1}, r)
+	finds(t, c, shard, evidence.Query{Unended: true, After: r.Key()}, other)
+	next, e, err = r.Render(evidence.Proxy{State: evidence.ProxyFailed}, nil, cause("proxy"))
+	commit(t, l, next, e, err)
+	finds(t, c, shard, evidence.Query{Unended: true}, other)
+	next, e, err = other.Schedule(noon(), noon(), 42, cause("due"))
+	other = commit(t, l, next, e, err)
+	finds(t, c, shard, evidence.Query{Unended: true}, other)
+	next, e, err = other.Expiring(evidence.Tombstone{}, cause("gone"))
+	commit(t, l, next, e, err)
+	finds(t, c, shard, evidence.Query{Unended: true})
+}
+
 // filtersByTime has times with and without fractions, whose texts do not sort as the times do.
 func filtersByTime(t *testing.T, l evidence.Ledger, c evidence.Catalogue) {
 	steps := []time.Duration{0, time.Nanosecond, 1500 * time.Microsecond, 500 * time.Millisecond, 999999999, time.Second, time.Hour}
 	var records []evidence.Record // by time, rising
 	for n, step := range steps {
 		r := create(t, l, upload("lambeth", n, noon().Add(-time.Duration(n)*time.Minute)))
-		next, e, err := r.Describe(evidence.Media{}, evidence.Digest{}, noon().Add(step), nil, cause("started"))
+		next, e, err := r.Describe(evidence.Media{}, noon().Add(step), nil, cause("started"))
 		r = commit(t, l, next, e, err)
 		next, e, err = r.Schedule(noon(), noon().Add(step), int64(n+1), cause("fires"))
 		records = append(records, commit(t, l, next, e, err))

@@ -40,6 +40,7 @@ func Ledger(t *testing.T, open func(t *testing.T) (evidence.Ledger, evidence.Cat
 		"shards":                 shards,
 		"filters":                filters,
 		"filters by time":        filtersByTime,
+		"unended":                unended,
 		"newest first":           newestFirst,
 		"pages with equal times": pages,
 		"limit":                  limit,
@@ -279,9 +280,10 @@ func everythingComesBack(t *testing.T, l evidence.Ledger) {
 	next, e, err = r.Describe(
 		evidence.Media{State: evidence.MediaReady, Seconds: 1.1, Video: []evidence.Video{{Codec: "h264", Width: 1920, Height: 1080, Rate: 30000.0 / 1001}},
 			Location: &evidence.Location{Source: "gpmf-gps5", Count: 2, First: evidence.Fix{Latitude: 51.4613, Longitude: -0.1156}}},
-		evidence.Digest{Claimed: o.Claims.Digest, Computed: o.Claims.Digest, Matches: &matches, At: noon()},
 		noon().Add(time.Microsecond), []evidence.Attention{{Stage: "metadata", Problem: evidence.ProblemClock, Detail: "früh", At: noon()}},
 		cause("described"))
+	r = commit(t, l, next, e, err)
+	next, e, err = r.Fix(evidence.Digest{Claimed: o.Claims.Digest, Computed: o.Claims.Digest, Matches: &matches, At: noon()}, nil, cause("fixed"))
 	r = commit(t, l, next, e, err)
 	next, e, err = r.Flag(evidence.Flag{ID: "f1", Purpose: evidence.Court, Reference: "R/1", Reason: "trial", By: evidence.Actor{ID: "a", Roles: []string{"officer"}}, At: noon(), Review: noon()}, cause("kept"))
 	r = commit(t, l, next, e, err)
@@ -289,8 +291,8 @@ func everythingComesBack(t *testing.T, l evidence.Ledger) {
 	if got := get(t, l, r.ID).Retention.Sequence; got != 1<<62+1 {
 		t.Fatalf("sequence number %d", got)
 	}
-	entries := intact(t, l, r.ID, 4)
-	same(t, "the last entry", entries[3], e)
+	entries := intact(t, l, r.ID, 5)
+	same(t, "the last entry", entries[4], e)
 }
 
 func nobodySharesMemory(t *testing.T, l evidence.Ledger) {

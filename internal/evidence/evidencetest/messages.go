@@ -2,6 +2,8 @@ package evidencetest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,9 +145,9 @@ func manyDisposals(t *testing.T, d evidence.Disposals, receive Receive[evidence.
 	quiet(t, receive)
 }
 
-// Works is the contract of evidence.Works. open returns an empty topic, and what receives for each stage: metadata, proxy, retention.
+// Works is the contract of evidence.Works. open returns an empty topic, and what receives for each stage: metadata, digest, proxy, retention.
 func Works(t *testing.T, open func(t *testing.T) (evidence.Works, func(stage evidence.Subject) Receive[evidence.Work])) {
-	stages := []evidence.Subject{evidence.SubjectMetadata, evidence.SubjectProxy, evidence.SubjectRetention}
+	stages := []evidence.Subject{evidence.SubjectMetadata, evidence.SubjectDigest, evidence.SubjectProxy, evidence.SubjectRetention}
 	announce := func(t *testing.T, works evidence.Works, subject evidence.Subject, w evidence.Work) {
 		t.Helper()
 		if err := works.Announce(t.Context(), subject, w); err != nil {
@@ -180,6 +182,69 @@ func Works(t *testing.T, open func(t *testing.T) (evidence.Works, func(stage evi
 			quiet(t, of(stage))
 		}
 	})
+}
+
+// Parts is the contract of evidence.Parts. open returns an empty queue, and what receives from it.
+func Parts(t *testing.T, open func(t *testing.T) (evidence.Parts, Receive[evidence.Part])) {
+	t.Run("one", func(t *testing.T) {
+		parts, receive := open(t)
+		p := evidence.Part{Evidence: idOf(1), Chunk: 0}
+		dispatch(t, parts, p)
+		comes(t, receive, p)
+		quiet(t, receive)
+	})
+	t.Run("none", func(t *testing.T) {
+		parts, receive := open(t)
+		dispatch(t, parts)
+		quiet(t, receive)
+	})
+	t.Run("a shift's", func(t *testing.T) { // 12 hours in chunks of a minute
+		parts, receive := open(t)
+		var all []evidence.Part
+		for n := range 720 {
+			all = append(all, evidence.Part{Evidence: idOf(1), Chunk: n})
+		}
+		before := slices.Clone(all)
+		dispatch(t, parts, all...)
+		if !slices.Equal(all, before) {
+			t.Fatal("what was dispatched is not what the caller has now")
+		}
+		arrive(t, receive, all)
+	})
+	t.Run("of several, and some twice", func(t *testing.T) {
+		parts, receive := open(t)
+		all := []evidence.Part{{Evidence: idOf(1), Chunk: 1}, {Evidence: idOf(2), Chunk: 1}, {Evidence: idOf(1), Chunk: 1}, {Evidence: idOf(1), Chunk: 99999}}
+		dispatch(t, parts, all...)
+		dispatch(t, parts, all[1])
+		arrive(t, receive, append(all, all[1]))
+	})
+}
+
+func dispatch(t *testing.T, parts evidence.Parts, list ...evidence.Part) {
+	t.Helper()
+	if err := parts.Dispatch(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// arrive receives every one of the parts, in any order. A message may be there more often than it was sent, and never less.
+func arrive(t *testing.T, receive Receive[evidence.Part], want []evidence.Part) {
+	t.Helper()
+	missing := map[evidence.Part]int{}
+	for _, p := range want {
+		missing[p]++
+	}
+	sent := maps.Clone(missing)
+	for left := len(want); left > 0; {
+		p, ok := receive(soon())
+		if !ok || sent[p] == 0 {
+			t.Fatalf("got %+v (%t), %d of %d more expected", p, ok, left, len(want))
+		}
+		if missing[p] > 0 {
+			missing[p]--
+			left--
+		}
+	}
 }
 
 // Requests is the contract of evidence.Requests. open returns an empty queue, and what receives from it.

@@ -3,6 +3,7 @@ package evidencetest
 import (
 	"bytes"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ func Originals(t *testing.T, open func(t *testing.T) (evidence.Originals, Upload
 		"claims":                  claims,
 		"open anywhere":           openAnywhere,
 		"open far into a big one": openBig,
+		"open a part":             openPart,
 		"open outside":            openOutside,
 		"open what has changed":   openChanged,
 		"delete":                  deletes,
@@ -119,32 +121,53 @@ func claims(t *testing.T, store evidence.Originals, upload Uploader) {
 	}
 }
 
+// opened reads length bytes from offset and fails when there are more or fewer.
+func opened(t *testing.T, store evidence.Originals, o evidence.Original, offset, length int64) []byte {
+	t.Helper()
+	reader, err := store.Open(t.Context(), o, offset, length)
+	got := readAll(t, reader, err)
+	if int64(len(got)) != length {
+		t.Fatalf("%d bytes at %d of %s, asked for %d", len(got), offset, o.Path, length)
+	}
+	return got
+}
+
 func openAnywhere(t *testing.T, store evidence.Originals, upload Uploader) {
 	body := noise(1000, 1)
 	upload(path, body, evidence.Claims{})
 	o := statOf(t, store, path)
 	for _, offset := range []int64{0, 1, 500, 999, 1000} {
-		reader, err := store.Open(t.Context(), o, offset)
-		if got := readAll(t, reader, err); !bytes.Equal(got, body[offset:]) {
-			t.Fatalf("from %d: %d bytes, not the right %d", offset, len(got), 1000-offset)
+		if got := opened(t, store, o, offset, 1000-offset); !bytes.Equal(got, body[offset:]) {
+			t.Fatalf("from %d to the end: not the right %d bytes", offset, 1000-offset)
 		}
 	}
 	upload(path+".empty", nil, evidence.Claims{})
-	reader, err := store.Open(t.Context(), statOf(t, store, path+".empty"), 0)
-	if got := readAll(t, reader, err); len(got) != 0 {
-		t.Fatalf("%d bytes of an empty file", len(got))
+	opened(t, store, statOf(t, store, path+".empty"), 0, 0)
+}
+
+// openPart reads exactly what was asked for, which may be nothing.
+func openPart(t *testing.T, store evidence.Originals, upload Uploader) {
+	body := noise(1000, 3)
+	upload(path, body, evidence.Claims{})
+	o := statOf(t, store, path)
+	for _, part := range [][2]int64{{0, 1}, {0, 1000}, {0, 999}, {1, 1}, {1, 998}, {500, 250}, {998, 1}, {999, 1}, {0, 0}, {500, 0}, {1000, 0}} {
+		if got := opened(t, store, o, part[0], part[1]); !bytes.Equal(got, body[part[0]:part[0]+part[1]]) {
+			t.Fatalf("%d bytes at %d: not the right ones", part[1], part[0])
+		}
 	}
 }
 
 func openBig(t *testing.T, store evidence.Originals, upload Uploader) {
 	body := noise(9<<20+17, 2)
+	size := int64(len(body))
 	upload(path, body, evidence.Claims{})
 	o := statOf(t, store, path)
-	reader, err := store.Open(t.Context(), o, 5<<20+3)
-	if got := readAll(t, reader, err); !bytes.Equal(got, body[5<<20+3:]) {
-		t.Fatalf("%d bytes, not the right %d", len(got), len(body)-5<<20-3)
+	for _, part := range [][2]int64{{5<<20 + 3, size - 5<<20 - 3}, {3<<20 + 1, 4<<20 + 5}, {size - 10, 10}} {
+		if got := opened(t, store, o, part[0], part[1]); !bytes.Equal(got, body[part[0]:part[0]+part[1]]) {
+			t.Fatalf("%d bytes at %d: not the right ones", part[1], part[0])
+		}
 	}
-	reader, err = store.Open(t.Context(), o, 0) // whoever has seen enough closes early
+	reader, err := store.Open(t.Context(), o, 0, size) // whoever has seen enough closes early
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +183,8 @@ func openBig(t *testing.T, store evidence.Originals, upload Uploader) {
 func openOutside(t *testing.T, store evidence.Originals, upload Uploader) {
 	upload(path, []byte("footage"), evidence.Claims{})
 	o := statOf(t, store, path)
-	for _, offset := range []int64{-1, 8, 1 << 40} {
-		_, err := store.Open(t.Context(), o, offset)
+	for _, part := range [][2]int64{{-1, 1}, {-1, 0}, {0, -1}, {0, 8}, {7, 1}, {8, 0}, {8, 1}, {6, 2}, {1 << 40, 1}, {1, math.MaxInt64}, {math.MaxInt64, math.MaxInt64}} {
+		_, err := store.Open(t.Context(), o, part[0], part[1])
 		is(t, err, evidence.Invalid)
 	}
 }
@@ -171,13 +194,13 @@ func openChanged(t *testing.T, store evidence.Originals, upload Uploader) {
 	o := statOf(t, store, path)
 	other := o
 	other.ETag = "0x1"
-	_, err := store.Open(t.Context(), other, 0)
+	_, err := store.Open(t.Context(), other, 0, 7)
 	is(t, err, evidence.Conflict)
-	_, err = store.Open(t.Context(), other, 3)
+	_, err = store.Open(t.Context(), other, 3, 2)
 	is(t, err, evidence.Conflict)
 	other = o
 	other.Path += "x"
-	_, err = store.Open(t.Context(), other, 0)
+	_, err = store.Open(t.Context(), other, 0, 7)
 	is(t, err, evidence.NotFound)
 }
 
@@ -190,7 +213,7 @@ func deletes(t *testing.T, store evidence.Originals, upload Uploader) {
 	}
 	_, err := store.Stat(t.Context(), path)
 	is(t, err, evidence.NotFound)
-	_, err = store.Open(t.Context(), o, 0)
+	_, err = store.Open(t.Context(), o, 0, 7)
 	is(t, err, evidence.NotFound)
 	is(t, store.Delete(t.Context(), o), evidence.NotFound)
 	statOf(t, store, path+"2")
@@ -278,8 +301,7 @@ func oddNames(t *testing.T, store evidence.Originals, upload Uploader) {
 		if o.Path != odd {
 			t.Fatalf("path %q, want %q", o.Path, odd)
 		}
-		reader, err := store.Open(t.Context(), o, 1)
-		if got := readAll(t, reader, err); string(got) != odd[1:] {
+		if got := opened(t, store, o, 1, o.Size-1); string(got) != odd[1:] {
 			t.Fatalf("%q holds %q", odd, got)
 		}
 		if all := listed(t, store); len(all) != 1 || all[0].Path != odd {

@@ -24,6 +24,7 @@ func Renditions(t *testing.T, open func(t *testing.T) evidence.Renditions) {
 		"a big one":               bigRendition,
 		"list":                    listRenditions,
 		"delete all":              deleteAll,
+		"delete what begins with": deleteWith,
 		"names outside":           outside,
 		"nothing there":           noRendition,
 		"two at once":             twoAtOnce,
@@ -66,7 +67,7 @@ func lists(t *testing.T, store evidence.Renditions, id evidence.ID, want ...stri
 }
 
 func putAndGet(t *testing.T, store evidence.Renditions) {
-	for n, name := range []string{evidence.Playlist, evidence.ProxyFile, evidence.Poster, evidence.Track, "chunk/0001.m4s", "empty"} {
+	for n, name := range []string{evidence.Master, evidence.Pictures, evidence.Poster, evidence.Storyboard, evidence.Waveform, evidence.Track, "video/00001.mp4", "empty"} {
 		put(t, store, idOf(1), name, noise(n*100, 1))
 		if name == "empty" {
 			put(t, store, idOf(1), name, nil)
@@ -183,36 +184,74 @@ func deleteAll(t *testing.T, store evidence.Renditions) {
 		put(t, store, idOf(2), name, []byte("y"))
 	}
 	for range 2 {
-		if err := store.DeleteAll(t.Context(), idOf(1)); err != nil {
+		if err := store.DeleteAll(t.Context(), idOf(1), ""); err != nil {
 			t.Fatal(err)
 		}
 		lists(t, store, idOf(1))
 	}
 	lists(t, store, idOf(2), "a", "b/c", "d")
-	if err := store.DeleteAll(t.Context(), idOf(3)); err != nil {
+	if err := store.DeleteAll(t.Context(), idOf(3), ""); err != nil {
 		t.Fatal(err)
 	}
 	put(t, store, idOf(1), "a", []byte("made again"))
 	holds(t, store, idOf(1), "a", []byte("made again"))
 }
 
+// deleteWith takes the names that begin with a prefix, whole folders or not, and no others.
+func deleteWith(t *testing.T, store evidence.Renditions) {
+	names := []string{"sound-0.m3u8", "sound-0/00000.mp4", "sound.json", "video-plan.json", "video.m3u8", "video/00000.mp4", "video/aside/00000.bin", "xvideo"}
+	for _, name := range names {
+		put(t, store, idOf(1), name, []byte("x"))
+		put(t, store, idOf(2), name, []byte("y"))
+	}
+	for _, step := range []struct {
+		prefix string
+		left   []string
+	}{
+		{"video/aside/", slices.Delete(slices.Clone(names), 6, 7)},
+		{"video/aside/", slices.Delete(slices.Clone(names), 6, 7)},
+		{"nothing", slices.Delete(slices.Clone(names), 6, 7)},
+		{"video/", []string{"sound-0.m3u8", "sound-0/00000.mp4", "sound.json", "video-plan.json", "video.m3u8", "xvideo"}},
+		{"video", []string{"sound-0.m3u8", "sound-0/00000.mp4", "sound.json", "xvideo"}},
+		{"sound", []string{"xvideo"}},
+		{"", nil},
+	} {
+		if err := store.DeleteAll(t.Context(), idOf(1), step.prefix); err != nil {
+			t.Fatal(err)
+		}
+		lists(t, store, idOf(1), step.left...)
+	}
+	lists(t, store, idOf(2), names...)
+	if err := store.DeleteAll(t.Context(), idOf(3), "video"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outsideNames would lead out of the record's folder, outsideIDs out of the container.
+func outsideNames() []string {
+	return []string{"", ".", "..", "../" + string(idOf(2)) + "/a", "/a", "a/", "a//b", "a/../b", "./a", `a\b`, "a?b", "a#b", "a\x00", "ä", strings.Repeat("a", 300)}
+}
+
+func outsideIDs() []evidence.ID {
+	return []evidence.ID{"", ".", "lambeth", "../x", idOf(2) + "/", idOf(2) + "/..", "/" + idOf(2), "%2e%2e"}
+}
+
 // outside are names that would lead out of the record's folder.
 func outside(t *testing.T, store evidence.Renditions) {
 	put(t, store, idOf(2), "a", []byte("x"))
-	names := []string{"", ".", "..", "../" + string(idOf(2)) + "/a", "/a", "a/", "a//b", "a/../b", "./a", `a\b`, "a?b", "a#b", "a\x00", "ä", strings.Repeat("a", 300)}
-	for _, name := range names {
+	for _, name := range outsideNames() {
 		err := store.Put(t.Context(), idOf(1), evidence.Rendition{Name: name}, strings.NewReader("x"))
 		is(t, err, evidence.Invalid)
 		_, err = store.Get(t.Context(), idOf(1), name)
 		is(t, err, evidence.Invalid)
 	}
-	for _, id := range []evidence.ID{"", ".", "lambeth", "../x", idOf(2) + "/", idOf(2) + "/..", "/" + idOf(2), "%2e%2e"} {
+	for _, id := range outsideIDs() {
 		is(t, store.Put(t.Context(), id, evidence.Rendition{Name: "a"}, strings.NewReader("x")), evidence.Invalid)
 		_, err := store.Get(t.Context(), id, "a")
 		is(t, err, evidence.Invalid)
 		_, err = store.List(t.Context(), id)
 		is(t, err, evidence.Invalid)
-		is(t, store.DeleteAll(t.Context(), id), evidence.Invalid)
+		is(t, store.DeleteAll(t.Context(), id, ""), evidence.Invalid)
 	}
 	holds(t, store, idOf(2), "a", []byte("x"))
 }
