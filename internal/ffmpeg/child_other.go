@@ -3,16 +3,24 @@
 package ffmpeg
 
 import (
+	"context"
 	"os"
 	"os/exec"
 )
 
-// confine leaves the child in this process's group: only Linux lets it die with its parent.
-func confine(*exec.Cmd) {}
+// leash holds children by time and output alone: only Linux lets a child die with its parent, and start within limits.
+type leash struct{}
+
+func openLeash(context.Context) (leash, error) { return leash{}, nil }
+
+func (leash) String() string { return "time and output alone" }
+
+func (leash) command(ctx context.Context, path string, args []string, _ Limits) (*exec.Cmd, func() bool, error) {
+	return exec.CommandContext(ctx, path, args...), func() bool { return false }, nil
+}
 
 func crashed(*os.ProcessState) bool { return false }
 
-// locks says whether tryLock works here; where not, directories of killed processes stay.
-const locks = false
+func exhausted(*os.ProcessState) bool { return false }
 
-func tryLock(*os.File) bool { return false }
+func peak(*os.ProcessState) int64 { return 0 }

@@ -2,19 +2,22 @@ package ffmpeg
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"bwv/internal/evidence"
+	"bwv/internal/kinds"
 )
 
 // pipe is a canary: a named pipe, whose writer learns when anybody opens it to read. touched tells that; with expect it waits for it.
@@ -50,13 +53,14 @@ func pipe(t *testing.T) (file string, touched func(expect bool) bool) {
 	}
 }
 
-// TestHostile proves that a disguised file makes nobody fetch or read anything: a listener counts, and no child runs at all.
-func TestHostile(t *testing.T) {
+// attacker counts who comes to fetch something.
+func attacker(t *testing.T) (url string, fetched *atomic.Int64) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var fetched atomic.Int64
+	fetched = &atomic.Int64{}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -69,48 +73,66 @@ func TestHostile(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	defer func() { _ = l.Close(); <-done }()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return "http://" + l.Addr().String(), fetched
+}
 
-	dir := t.TempDir()
+// TestHostile gives the tools every kind of file that was made to do harm: nothing is fetched, nothing is read, and each is done with in bounded time
+// and memory, of this process too, with a verdict about the recording or with what could be seen of it.
+func TestHostile(t *testing.T) {
+	url, fetched := attacker(t)
 	canary, touched := pipe(t)
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	files, err := filepath.Glob(clip("hostile/*"))
-	if err != nil || len(files) != 6 {
-		t.Fatalf("%v: %v", files, err)
+	tools := start(t, Config{Limits: Limits{CPU: 20 * time.Second}, Timeout: time.Minute})
+	list := kinds.HostileList(kinds.Bait{URL: url, File: canary})
+	if len(list) < 60 {
+		t.Fatalf("only %d kinds", len(list))
 	}
-	texts := map[string]string{
-		"hls-url.mp4":     "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:" + port + "/x.ts\n#EXT-X-ENDLIST\n",
-		"hls-file.mp4":    "#EXTM3U\n#EXTINF:1,\nfile://" + canary + "\n#EXT-X-ENDLIST\n",
-		"hls-mark.mp4":    "\xef\xbb\xbf#EXTM3U\n#EXTINF:1,\n" + canary + "\n#EXT-X-ENDLIST\n",
-		"concat-file.mp4": "ffconcat version 1.0\nfile '" + canary + "'\n",
-		"dash.mp4":        "<?xml version=\"1.0\"?><MPD><BaseURL>http://127.0.0.1:" + port + "/</BaseURL></MPD>",
-		"sdp.mp4":         "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video " + port + " RTP/AVP 96\n",
-		// behind a first box that is one: the demuxer is told to be mov, so the rest is not a playlist to it
-		"boxed.mp4": "\x00\x00\x00\x08free#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:" + port + "/x.ts\n#EXT-X-ENDLIST\n",
-	}
-	for name, text := range texts {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
-	tools := open(t, Config{})
-	tools.ffmpeg.path, tools.ffprobe.path = "/nonexistent/ffmpeg", "/nonexistent/ffprobe" // running one would be another error
-	for _, file := range files {
-		d := &disk{file: file}
-		_, err := tools.Probe(t.Context(), d.source(t))
-		_, _, err2 := tools.Transcode(t.Context(), d.source(t), newShelf(t).put)
-		t.Logf("%v", err)
-		if !errors.Is(err, evidence.Unreadable) || !errors.Is(err2, evidence.Unreadable) {
-			t.Errorf("%s: %v; %v", file, err, err2)
-		}
-	}
-	if fetched.Load() != 0 {
-		t.Errorf("%d connections to the attacker", fetched.Load())
+	t.Run("each", func(t *testing.T) { harmless(t, tools, list) })
+	if n := fetched.Load(); n != 0 {
+		t.Errorf("%d connections to the attacker", n)
 	}
 	if touched(false) {
 		t.Error("the canary was opened")
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	if memory.Sys > 1<<30 {
+		t.Errorf("this process took %d MB", memory.Sys>>20)
+	}
+}
+
+// harmless returns when all of the list is done with.
+func harmless(t *testing.T, tools *Tools, list []kinds.Kind) {
+	for _, kind := range list {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			file, err := kind.Make(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := &disk{file: file}
+			src := d.source(t)
+			began := time.Now()
+			_, probed := tools.Probe(t.Context(), src)
+			m, cut := tools.film(t.Context(), src)
+			_, heard := tools.Read(t.Context(), src, evidence.Reading{}, func(context.Context, evidence.Reading, []evidence.Take) error { return nil })
+			took := time.Since(began)
+			for what, err := range map[string]error{"probe": probed, "proxy": cut} {
+				if err != nil && !errors.Is(err, evidence.Unreadable) {
+					t.Errorf("%s: %v: that is no verdict about a recording", what, err)
+				}
+			}
+			if heard != nil {
+				t.Errorf("it has no digest: %v", heard)
+			}
+			if took > 2*time.Minute {
+				t.Errorf("it took %s", took)
+			}
+			if n := d.live.Load(); n != 0 {
+				t.Errorf("%d bodies are still open", n)
+			}
+			t.Logf("%s: probe %v; %d chunks, %v", took.Round(time.Millisecond), probed, len(m.clips), cut)
+		})
 	}
 }
 
@@ -160,10 +182,10 @@ func TestReferences(t *testing.T) {
 	touched(true)
 	canary, touched = pipe(t)
 	refers = alias(t, file, canary)
-	tools := open(t, Config{})
+	tools := start(t, Config{})
 	d := &disk{file: refers}
 	_, err := tools.Probe(t.Context(), d.source(t))
-	_, _, err2 := tools.Transcode(t.Context(), d.source(t), newShelf(t).put)
+	_, err2 := tools.film(t.Context(), d.source(t))
 	t.Log(err, err2)
 	if touched(false) {
 		t.Error("the canary was opened")

@@ -2,12 +2,14 @@ package ffmpeg
 
 import (
 	"errors"
+	"io"
 	"math"
 	"strconv"
 	"strings"
 
 	"bwv/internal/evidence"
 	"bwv/internal/gpmf"
+	"bwv/internal/isobmff"
 )
 
 const (
@@ -39,60 +41,54 @@ func (r *recording) locate(f *evidence.Findings, a *answer) error {
 
 // telemetry reads GoPro's track sample by sample. Damage in it costs fixes and a warning, not the recording.
 func (r *recording) telemetry(f *evidence.Findings) (string, error) {
-	if r.index == nil {
+	if r.movie == nil {
 		return "", nil
 	}
-	if len(r.index.settings) > 0 {
-		said, err := gpmf.Parse(r.index.settings)
+	if len(r.movie.Settings) > 0 {
+		said, err := gpmf.Parse(r.movie.Settings)
 		f.Media.Camera = better(f.Media.Camera, said)
 		if err != nil {
 			f.Warnings = append(f.Warnings, "the camera's settings are damaged")
 		}
 	}
-	w := &walker{file: r.window}
-	for _, t := range r.index.tracks {
-		if t.format != "gpmd" {
-			continue
+	for _, t := range r.tracks("meta") {
+		if t.Format == "gpmd" {
+			return r.payloads(t, f)
 		}
-		samples, err := w.sampleTable(t)
-		if err != nil && !damaged(err) {
-			return "", err
-		}
-		if err != nil {
-			f.Warnings = append(f.Warnings, "the index of the telemetry is damaged")
-		}
-		return r.payloads(w, samples, f)
 	}
 	return "", nil
 }
 
-// damaged tells the file's faults from the store's.
-func damaged(err error) bool { return errors.Is(err, errIndex) || errors.Is(err, errShort) }
-
-func (r *recording) payloads(w *walker, samples []sample, f *evidence.Findings) (string, error) {
-	step := (len(samples) + maxPayloads - 1) / maxPayloads
+// payloads reads the track's samples, all of them or, of a long one, every second, third, ...
+func (r *recording) payloads(t *isobmff.Track, f *evidence.Findings) (string, error) {
+	step := max(1, (t.Samples+maxPayloads-1)/maxPayloads)
 	source, bad := "", 0
-	for i := 0; i < len(samples); i += max(1, step) {
-		s := samples[i]
-		if s.size > maxPayload {
-			bad++
-			continue
+	samples := r.movie.Samples(t)
+	for i := int64(0); i/step < maxPayloads; i++ {
+		s, err := samples.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		b, err := w.small(box{kind: "gpmd", from: s.offset, to: s.offset + s.size}, maxPayload)
-		if damaged(err) {
-			bad++
-			continue
+		if isobmff.Damaged(err) {
+			f.Warnings = append(f.Warnings, "the index of the telemetry is damaged")
+			break
 		}
 		if err != nil {
 			return "", err
 		}
-		said, err := gpmf.Parse(b)
+		if i%step != 0 {
+			continue
+		}
+		said, ok, err := r.payload(s)
 		if err != nil {
+			return "", err
+		}
+		if !ok {
 			bad++
 		}
 		f.Media.Camera = better(f.Media.Camera, said)
 		if said.Source != "" && (source == "" || source == "gpmf-"+said.Source) {
-			if take(f, said, s) {
+			if take(f, said, float64(s.DTS)/float64(t.Timescale), float64(s.Duration)/float64(t.Timescale)) {
 				source = "gpmf-" + said.Source
 			}
 		}
@@ -101,6 +97,22 @@ func (r *recording) payloads(w *walker, samples []sample, f *evidence.Findings) 
 		f.Warnings = append(f.Warnings, strconv.Itoa(bad)+" samples of the telemetry are damaged")
 	}
 	return source, nil
+}
+
+// payload reads one sample; not ok is the recording's own fault.
+func (r *recording) payload(s isobmff.Sample) (said gpmf.Telemetry, ok bool, err error) {
+	if s.Size > maxPayload {
+		return said, false, nil
+	}
+	b := make([]byte, s.Size)
+	if _, err := r.window.ReadAt(b, s.Offset); err != nil {
+		if isobmff.Damaged(err) {
+			err = nil
+		}
+		return said, false, err
+	}
+	said, damage := gpmf.Parse(b)
+	return said, damage == nil, nil
 }
 
 // better fills in what telemetry knows; what the container's tags say already stays, but the model, which they seldom have right.
@@ -121,7 +133,7 @@ func better(c evidence.Camera, t gpmf.Telemetry) evidence.Camera {
 }
 
 // take adds the positions of one payload that have a fix, at most one a second; true when there was one.
-func take(f *evidence.Findings, said gpmf.Telemetry, s sample) bool {
+func take(f *evidence.Findings, said gpmf.Telemetry, from, seconds float64) bool {
 	any := false
 	for _, p := range said.Positions {
 		if !p.Valid() {
@@ -131,7 +143,7 @@ func take(f *evidence.Findings, said gpmf.Telemetry, s sample) bool {
 		if f.Satellite.IsZero() && !p.At.IsZero() {
 			f.Satellite = p.At
 		}
-		offset := s.from + p.Part*s.seconds
+		offset := from + p.Part*seconds
 		if n := len(f.Fixes); n > 0 && offset < f.Fixes[n-1].Offset+apart {
 			continue
 		}

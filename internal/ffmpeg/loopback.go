@@ -15,11 +15,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"bwv/internal/evidence"
 )
 
-// loopback hands originals to children over HTTP on 127.0.0.1: each under a path that nobody can guess, as long as its call lasts.
+// loopback hands what is in originals to children over HTTP on 127.0.0.1: each under a path that nobody can guess, as long as its call lasts.
 type loopback struct {
 	server  *http.Server
 	address string
@@ -28,9 +26,9 @@ type loopback struct {
 	open    map[string]*session
 }
 
-// session is one original being read by one call. ctx ends with the call, or at once when the original cannot be read.
+// session is one content being read by one call. ctx ends with the call, or at once when the original cannot be read.
 type session struct {
-	src     evidence.Source
+	content content
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	url     string
@@ -76,10 +74,10 @@ func (b *loopback) close() error {
 	return err
 }
 
-// register makes src readable under a new URL until release is called, which waits for the last reader.
-func (b *loopback) register(ctx context.Context, src evidence.Source) (s *session, release func()) {
+// register makes c readable under a new URL until release is called, which waits for the last reader.
+func (b *loopback) register(ctx context.Context, c content) (s *session, release func()) {
 	token := rand.Text() // 130 bits
-	s = &session{src: src, url: "http://" + b.address + "/" + token}
+	s = &session{content: c, url: "http://" + b.address + "/" + token}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	b.mu.Lock()
 	b.open[token] = s
@@ -123,18 +121,6 @@ func (s *session) failure() error {
 	return s.err
 }
 
-// stream opens the original at offset, under the session's context (which carries the call's values) and until also ends.
-func (s *session) stream(also context.Context, offset int64) (*stream, func()) {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	stop := context.AfterFunc(also, func() { cancel(context.Cause(also)) })
-	r := &stream{ctx: ctx, src: s.src, offset: offset}
-	return r, func() {
-		_ = r.Close() // only ever read
-		stop()
-		cancel(nil)
-	}
-}
-
 func (b *loopback) serve(w http.ResponseWriter, r *http.Request) {
 	s := b.find(strings.TrimPrefix(r.URL.Path, "/"))
 	if s == nil {
@@ -148,7 +134,7 @@ func (b *loopback) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	size := s.src.Original.Size
+	size := s.content.size()
 	from, to, status := span(r.Header.Get("Range"), size)
 	h := w.Header()
 	h.Set("Accept-Ranges", "bytes")
@@ -173,9 +159,13 @@ func (b *loopback) serve(w http.ResponseWriter, r *http.Request) {
 
 // copy sends [from, to) and reports a failure of the source to the session; a reader that went away is no failure.
 func (s *session) copy(ctx context.Context, w io.Writer, from, to int64) error {
-	body, done := s.stream(ctx, from)
-	defer done()
-	source := &watched{r: io.LimitReader(body, to-from)}
+	// The body's context is the session's, which carries the call's values, and ends with the reader too.
+	inner, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	body := s.content.open(inner, from, to)
+	defer body.Close()
+	source := &watched{r: body}
 	buffer := make([]byte, 64<<10)
 	// Only Write of w: its ReadFrom would hide which side failed.
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, source, buffer); err != nil {

@@ -1,9 +1,12 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"strconv"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"bwv/internal/evidence"
+	"bwv/internal/isobmff"
 )
 
 const maxAnswer = 4 << 20 // of ffprobe
@@ -26,6 +30,7 @@ type answer struct {
 }
 
 type probed struct {
+	ID       string            `json:"id"` // of the track, as 0x1
 	Type     string            `json:"codec_type"`
 	Codec    string            `json:"codec_name"`
 	Profile  string            `json:"profile"`
@@ -64,68 +69,195 @@ func (t *Tools) probe(ctx context.Context, src evidence.Source) (f evidence.Find
 		return f, err
 	}
 	defer leave()
-	r, release, err := t.open(ctx, src)
-	defer release()
+	r, err := open(ctx, src)
 	if err != nil {
 		return f, err
 	}
-	out, err := t.run(r.ctx, t.ffprobe.path, t.temp.dir, t.probeArgs(r), maxAnswer)
-	if err != nil || r.failure() != nil {
-		return f, r.judge(err)
-	}
-	var a answer
-	if err := json.Unmarshal(out.stdout, &a); err != nil {
-		return f, fmt.Errorf("reading ffprobe's answer: %w", err)
+	a, err := t.ask(ctx, r)
+	if err != nil {
+		return f, err
 	}
 	f.Media = evidence.Media{State: evidence.MediaReady, Container: r.name, Seconds: round(seconds(a.Format.Duration)), Tool: t.ffprobe.version}
-	a.streams(&f.Media, r.index)
+	if err := a.streams(&f.Media, r); err != nil {
+		return evidence.Findings{}, err
+	}
 	if len(f.Media.Video) == 0 {
 		return evidence.Findings{}, unreadable("there is no video stream")
 	}
 	f.Container = a.created()
 	f.Media.Camera = a.camera()
 	f.Warnings = r.oddities()
-	if err := r.locate(&f, &a); err != nil {
+	if err := r.locate(&f, a); err != nil {
 		return evidence.Findings{}, err
 	}
-	t.log.DebugContext(ctx, "probed", "path", src.Original.Path, "cpu", out.cpu, slog.Int("ranges", r.window.opens))
+	t.log.DebugContext(ctx, "probed", "path", src.Original.Path, slog.Int("ranges", r.window.asks))
+	return f, nil
+}
+
+// ask has ffprobe look: at a small film with the recording's headers and its first samples where it has an index, since ffprobe would read the whole
+// of a long index, and all of a fragmented file; else at the original.
+func (t *Tools) ask(ctx context.Context, r *recording) (*answer, error) {
+	var c content = entire{r.src}
+	if r.movie != nil && !r.movie.Damaged {
+		small, err := r.sample()
+		if err != nil {
+			return nil, err
+		}
+		c = small
+	}
+	s, release := t.loopback.register(ctx, c)
+	defer release()
+	var stdout bytes.Buffer
+	_, err := t.run(s.ctx, job{path: t.ffprobe.path, args: probeArgs(r.demuxer, s.url), stdout: sink{&stdout, maxAnswer}, urgent: true})
+	if err == nil {
+		err = s.failure()
+	}
+	if err != nil {
+		return nil, s.judge(err)
+	}
+	a := &answer{}
+	if err := json.Unmarshal(stdout.Bytes(), a); err != nil {
+		return nil, fmt.Errorf("reading ffprobe's answer: %w", err)
+	}
+	return a, nil
+}
+
+const sampleSize = 30 // samples of each track that ffprobe gets
+
+// sample is the small film for ffprobe.
+func (r *recording) sample() (film, error) {
+	var tracks []isobmff.FilmTrack
+	for _, t := range r.movie.Tracks {
+		few := isobmff.FilmTrack{Track: t}
+		for samples := r.movie.Samples(t); len(few.Samples) < sampleSize; {
+			s, err := samples.Next()
+			if errors.Is(err, io.EOF) || isobmff.Damaged(err) || err == nil && s.Offset+s.Size > r.src.Original.Size {
+				break
+			}
+			if err != nil {
+				return film{}, err
+			}
+			few.Samples = append(few.Samples, s)
+		}
+		tracks = append(tracks, few)
+	}
+	f := film{src: r.src}
+	f.head, f.extents = r.movie.Film(slack, tracks...)
 	return f, nil
 }
 
 // streams fills in the video and audio; starts are counted from the recording's own start, which is not 0 in a transport stream.
-func (a *answer) streams(m *evidence.Media, x *index) {
+func (a *answer) streams(m *evidence.Media, r *recording) error {
 	zero := seconds(a.Format.Start)
-	videos := 0
 	for _, s := range a.Streams {
 		start := round(max(0, seconds(s.Start)-zero))
-		switch {
-		case s.Type == "video" && s.Disposition.Picture == 0:
-			v := evidence.Video{
+		if s.Type == "video" && s.Disposition.Picture == 0 {
+			base, mean := ratio(s.Base), ratio(s.Mean)
+			m.Video = append(m.Video, evidence.Video{
 				Codec: clean(s.Codec, tagLength), Profile: known(s.Profile), Width: s.Width, Height: s.Height, Rotation: s.rotation(),
-				Rate: round(ratio(s.Mean)), Frames: whole(s.Frames), Start: start, Seconds: round(seconds(s.Duration)), BitRate: whole(s.BitRate),
-			}
-			v.Variable = s.variable(x, videos)
-			videos++
-			m.Video = append(m.Video, v)
-		case s.Type == "audio":
+				Rate: round(mean), Frames: whole(s.Frames), Start: start, Seconds: round(seconds(s.Duration)), BitRate: whole(s.BitRate),
+				Variable: mean > 0 && math.Abs(base-mean) > mean/20, // a hint, no proof
+			})
+		}
+		if s.Type == "audio" {
 			m.Audio = append(m.Audio, evidence.Audio{
 				Codec: clean(s.Codec, tagLength), Rate: int(whole(s.Rate)), Channels: s.Channels,
 				Start: start, Seconds: round(seconds(s.Duration)), BitRate: whole(s.BitRate),
 			})
 		}
 	}
+	if r.movie == nil || r.movie.Damaged {
+		return nil
+	}
+	return r.measure(a, m)
 }
 
-// variable asks the index where there is one: the n-th video track's sample durations. Elsewhere only ffprobe's two rates are left, and them
-// differing by more than a twentieth is a hint, no proof.
-func (s *probed) variable(x *index, n int) bool {
-	if x != nil && !x.fragmented {
-		if tracks := x.video(); n < len(tracks) {
-			return tracks[n].variable
+// measure puts in what ffprobe could not know of a small film, from the index.
+func (r *recording) measure(a *answer, m *evidence.Media) error {
+	videos, audios := 0, 0
+	m.Seconds = 0
+	for _, s := range a.Streams {
+		track := r.movie.Track(s.track())
+		video := s.Type == "video" && s.Disposition.Picture == 0
+		if track == nil || !video && s.Type != "audio" {
+			continue
 		}
+		e, err := r.extent(track)
+		if err != nil {
+			return err
+		}
+		m.Seconds = max(m.Seconds, e.start+e.seconds)
+		if video {
+			v := &m.Video[videos]
+			videos++
+			v.Frames, v.Start, v.Seconds, v.BitRate = track.Samples, e.start, e.seconds, e.bitRate
+			if track.Samples > 1 && e.seconds > 0 {
+				v.Rate, v.Variable = round(float64(track.Samples)/e.seconds), track.Variable
+			}
+			continue
+		}
+		s := &m.Audio[audios]
+		audios++
+		s.Start, s.Seconds, s.BitRate = e.start, e.seconds, e.bitRate
 	}
-	base, mean := ratio(s.Base), ratio(s.Mean)
-	return mean > 0 && math.Abs(base-mean) > mean/20
+	if whole := r.movie.Duration; m.Seconds == 0 && r.movie.Timescale > 0 {
+		m.Seconds = round(float64(whole) / float64(r.movie.Timescale))
+	}
+	return nil
+}
+
+// extent is where a track lies in its recording: seconds; bits a second.
+type extent struct {
+	start, seconds float64
+	bitRate        int64
+}
+
+// fewSamples is up to how many the bit rate is summed up; the table of a longer track would have to be read through for it.
+const fewSamples = 50_000
+
+func (r *recording) extent(t *isobmff.Track) (e extent, err error) {
+	scale := float64(t.Timescale)
+	e.seconds = round(float64(t.Duration) / scale)
+	samples := r.movie.Samples(t)
+	first, err := samples.Next()
+	if errors.Is(err, io.EOF) || isobmff.Damaged(err) {
+		return e, nil
+	}
+	if err != nil {
+		return e, err
+	}
+	if shift, end, ok := r.movie.Shift(t); ok {
+		e.start = round(max(0, float64(first.PTS()-shift)/scale))
+		e.seconds = min(e.seconds, round(float64(end)/scale-e.start)) // an edit cuts the rest off
+	}
+	if t.Samples == 0 || t.Samples > fewSamples {
+		return e, nil
+	}
+	size, ticks := first.Size, first.Duration
+	for {
+		s, err := samples.Next()
+		if errors.Is(err, io.EOF) || isobmff.Damaged(err) {
+			break
+		}
+		if err != nil {
+			return e, err
+		}
+		size, ticks = size+s.Size, ticks+s.Duration
+	}
+	if ticks > 0 {
+		e.seconds = min(e.seconds, round(float64(ticks)/scale))
+		e.bitRate = int64(float64(size*8) * scale / float64(ticks))
+	}
+	return e, nil
+}
+
+// track is the number of the track in an MP4 or MOV file.
+func (s *probed) track() int64 {
+	n, err := strconv.ParseInt(s.ID, 0, 64)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // rotation is how a player turns the picture, clockwise. The display matrix counts the other way round; the tag is what older tools wrote.

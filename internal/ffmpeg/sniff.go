@@ -3,6 +3,8 @@ package ffmpeg
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -88,4 +90,48 @@ func isText(head []byte) bool {
 		head = head[n:]
 	}
 	return true
+}
+
+// short tells whether the file is shorter than its own header says: its end is missing. A transport stream has no such header, and an index has its own.
+func (c container) short(head []byte, size int64) bool {
+	switch c.demuxer {
+	case "avi": // RIFF, and how many bytes follow
+		return len(head) >= 8 && size < int64(binary.LittleEndian.Uint32(head[4:]))+8
+	case "matroska":
+		_, rest, length := element(head) // the EBML header
+		if length < 0 || length > int64(len(rest)) {
+			return false
+		}
+		id, rest, length := element(rest[length:])
+		return id == 0x18538067 && length >= 0 && size < int64(len(head)-len(rest))+length
+	}
+	return false
+}
+
+// element reads the head of an EBML element (RFC 8794, section 5 and 6): its length is -1 where it is unknown, or cannot be read.
+func element(b []byte) (id uint64, rest []byte, length int64) {
+	number := func(longest int, marked bool) (v uint64, ok bool) {
+		if len(b) == 0 {
+			return 0, false
+		}
+		n := bits.LeadingZeros8(b[0]) + 1
+		if n > longest || n > len(b) {
+			return 0, false
+		}
+		for i, c := range b[:n] {
+			if i == 0 && !marked {
+				c &= 0xff >> n
+			}
+			v = v<<8 | uint64(c)
+		}
+		unknown := !marked && v == 1<<(7*n)-1
+		b = b[n:]
+		return v, !unknown
+	}
+	id, ok := number(4, true)
+	size, also := number(8, false)
+	if !ok || !also || size > math.MaxInt64/2 {
+		return id, b, -1
+	}
+	return id, b, int64(size) //nolint:gosec // bounded above
 }

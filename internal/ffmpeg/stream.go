@@ -15,23 +15,22 @@ const (
 	pause = 100 * time.Millisecond // before the second try; doubled for each further one
 )
 
-// stream reads an original from an offset to its end and opens it anew where a read fails, a few times.
+// stream reads [offset, end) of an original and opens it anew where a read fails, a few times.
 type stream struct {
-	ctx    context.Context
-	src    evidence.Source
-	offset int64
-	body   io.ReadCloser
-	failed int
+	ctx         context.Context
+	src         evidence.Source
+	offset, end int64
+	body        io.ReadCloser
+	failed      int
 }
 
-// Read ends with io.EOF at the original's size and nowhere else: a connection that just ends is a failure, and one that stays is
-// evidence.Unavailable.
+// Read ends with io.EOF at end and nowhere else: a connection that just ends is a failure, and one that stays is evidence.Unavailable.
 func (s *stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for {
-		left := s.src.Original.Size - s.offset
+		left := s.end - s.offset
 		if left <= 0 {
 			return 0, io.EOF
 		}
@@ -60,7 +59,7 @@ func (s *stream) Read(p []byte) (int, error) {
 
 func (s *stream) once(p []byte) (int, error) {
 	if s.body == nil {
-		body, err := s.src.OpenAt(s.ctx, s.offset)
+		body, err := s.src.OpenAt(s.ctx, s.offset, s.end-s.offset)
 		if err != nil {
 			return 0, err
 		}

@@ -1,29 +1,27 @@
 package ffmpeg
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"bwv/internal/evidence"
 )
 
 // Config says which executables run, and how many at once.
 type Config struct {
 	FFmpeg  string        // executable; "ffmpeg" from PATH when empty
 	FFprobe string        // executable; "ffprobe" from PATH when empty
-	Threads int           // of one child; 0 leaves it to ffmpeg
 	Timeout time.Duration // of one child; no limit of ours when 0
 	Jobs    int           // children at once; the number of processors when 0
+	Limits  Limits        // of one child
+	Profile string        // of the proxies; DefaultProfile when empty
 	Logger  *slog.Logger
 }
 
@@ -34,8 +32,8 @@ type Tools struct {
 	ffmpeg   tool
 	ffprobe  tool
 	loopback *loopback
-	temp     *scratch
-	slots    chan struct{}
+	profile  profile
+	*runner
 
 	mu     sync.Mutex
 	closed bool
@@ -47,39 +45,36 @@ type Tools struct {
 // tool is one executable: "ffprobe 5.1.9" at a path.
 type tool struct{ path, version string }
 
-// Put stores one rendition; it must have read body to its end when it returns nil.
-type Put = func(ctx context.Context, r evidence.Rendition, body io.Reader) error
-
 var errClosed = errors.New("the media tools are closed")
 
-// Open finds the tools and reads their versions, once. It removes what killed processes of this kind left in the temporary directory.
+// Open finds the tools and reads their versions, once.
 func Open(ctx context.Context, cfg Config) (*Tools, error) {
 	t := &Tools{cfg: cfg, log: cfg.Logger}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Jobs <= 0 {
-		t.cfg.Jobs = runtime.NumCPU()
-	}
-	t.slots = make(chan struct{}, t.cfg.Jobs)
 	t.ctx, t.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	var err error
+	if t.profile, err = profileOf(cfg.Profile); err != nil {
+		return nil, err
+	}
+	cfg.Limits.Time = cmp.Or(cfg.Limits.Time, cfg.Timeout)
+	if t.runner, err = newRunner(ctx, t.log, cfg.Jobs, cfg.Limits); err != nil {
+		return nil, err
+	}
 	if t.ffmpeg, err = t.find(ctx, "ffmpeg", cfg.FFmpeg); err != nil {
 		return nil, err
 	}
 	if t.ffprobe, err = t.find(ctx, "ffprobe", cfg.FFprobe); err != nil {
 		return nil, err
 	}
-	if t.temp, err = openScratch(); err != nil {
-		return nil, fmt.Errorf("making a temporary directory: %w", err)
-	}
 	if t.loopback, err = listen(t.log); err != nil {
-		return nil, errors.Join(fmt.Errorf("listening on the loopback address: %w", err), t.temp.close())
+		return nil, fmt.Errorf("listening on the loopback address: %w", err)
 	}
 	return t, nil
 }
 
-// Close ends the calls still running, waits for them, and removes the temporary directory.
+// Close ends the calls still running, and waits for them.
 func (t *Tools) Close() error {
 	t.mu.Lock()
 	if t.closed {
@@ -90,7 +85,7 @@ func (t *Tools) Close() error {
 	t.mu.Unlock()
 	t.cancel(errClosed)
 	t.calls.Wait()
-	return errors.Join(t.loopback.close(), t.temp.close())
+	return t.loopback.close()
 }
 
 // enter counts a call in; the context ends with the call's own or with Close.
@@ -117,17 +112,18 @@ func (t *Tools) find(ctx context.Context, name, path string) (tool, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	out, err := t.run(ctx, full, os.TempDir(), []string{"-hide_banner", "-version"}, 64<<10)
+	var said bytes.Buffer
+	_, err = t.run(ctx, job{path: full, args: []string{"-hide_banner", "-version"}, stdout: sink{&said, 64 << 10}, urgent: true})
 	if err != nil {
 		return tool{}, fmt.Errorf("asking %s for its version: %w", full, err)
 	}
-	version, number := readVersion(string(out.stdout))
+	version, number := readVersion(said.String())
 	switch {
 	case version == "":
 		return tool{}, fmt.Errorf("asking %s for its version: it does not call itself %s", full, name)
 	case number > 0 && number < 5.1:
 		return tool{}, fmt.Errorf("%s is version %s: 5.1 or later is needed", full, version)
-	case name == "ffmpeg" && !strings.Contains(string(out.stdout), "--enable-libx264"):
+	case name == "ffmpeg" && !strings.Contains(said.String(), "--enable-libx264"):
 		return tool{}, fmt.Errorf("%s was built without libx264, which makes the proxies", full)
 	}
 	return tool{path: full, version: name + " " + version}, nil

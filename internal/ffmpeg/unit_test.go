@@ -1,8 +1,6 @@
 package ffmpeg
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,7 @@ import (
 	"testing"
 
 	"bwv/internal/evidence"
+	"bwv/internal/isobmff"
 )
 
 func TestSpan(t *testing.T) {
@@ -54,7 +53,7 @@ func TestLoopback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, release := b.register(t.Context(), (&disk{file: file}).source(t))
+	s, release := b.register(t.Context(), entire{(&disk{file: file}).source(t)})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	ask := func(method, url, span string) (int, string, string) {
 		t.Helper()
@@ -190,8 +189,6 @@ func TestVersion(t *testing.T) {
 
 // TestOpen wants words where a tool is missing, old or something else.
 func TestOpen(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
 	script := func(name, text string) string {
 		file := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
@@ -200,37 +197,22 @@ func TestOpen(t *testing.T) {
 		return file
 	}
 	for _, row := range []struct{ path, words string }{
-		{filepath.Join(dir, "none"), "apt-get install ffmpeg"},
+		{filepath.Join(t.TempDir(), "none"), "apt-get install ffmpeg"},
 		{script("old", "echo ffmpeg version 4.4.2 Copyright\n"), "5.1 or later"},
 		{script("bare", "echo ffmpeg version 6.0 Copyright; echo configuration: --disable-gpl\n"), "libx264"},
 		{script("other", "echo hello\n"), "does not call itself ffmpeg"},
 		{script("fails", "echo broken >&2; exit 3\n"), "broken"},
-		{script("floods", "yes\n"), "reasonable"},
+		{script("floods", "yes\n"), "bytes of output"},
 	} {
 		if _, err := Open(t.Context(), Config{FFmpeg: row.path}); err == nil || !strings.Contains(err.Error(), row.words) {
 			t.Errorf("%s: %v", row.path, err)
 		}
 	}
-	// What a killed process left is removed; what a living one has stays.
-	left := filepath.Join(dir, scratchPrefix+"left")
-	if err := os.MkdirAll(filepath.Join(left, "1"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	one, err := Open(t.Context(), Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := Open(t.Context(), Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("left behind: %v", err)
-	}
-	if info, err := os.Stat(one.temp.dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("%v %v", info, err)
-	}
-	for _, tools := range []*Tools{one, two, one} {
+	for _, tools := range []*Tools{one, one} {
 		if err := tools.Close(); err != nil {
 			t.Error(err)
 		}
@@ -242,13 +224,22 @@ func TestOpen(t *testing.T) {
 
 // TestArguments holds what keeps a hostile file in.
 func TestArguments(t *testing.T) {
-	tools := &Tools{cfg: Config{Threads: 3}}
-	r := &recording{session: &session{url: "http://127.0.0.1:1/token"}, container: container{"mov", "mp4"}}
-	args, err := tools.proxyArgs(r, true)
+	p, err := profileOf("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range [][]string{args, tools.probeArgs(r)} {
+	m := &making{tools: &Tools{profile: p}, recipe: recipe{Demuxer: "mov", Timescale: 90000, Width: 1920, Height: 1080, Frames: []int64{0, 3000}, Samples: make([]isobmff.Sample, 2)},
+		chunk: evidence.Chunk{Timescale: 90000, End: 6000}, session: &session{url: "http://127.0.0.1:1/token"}}
+	args, said, err := m.args()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &going{recording: &recording{container: container{"mov", "mp4"}}, sounds: 2}
+	through, err := g.args(m.session.url, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{args, through, probeArgs("mov", m.session.url)} {
 		text := " " + strings.Join(line, " ") + " "
 		for _, want := range []string{" -protocol_whitelist http,tcp ", " -format_whitelist mov ", " -enable_drefs 0 ", " -use_absolute_path 0 ", " -f mov ", " -codec_whitelist h264,", " -i http://127.0.0.1:1/token "} {
 			if !strings.Contains(text, want) {
@@ -256,11 +247,15 @@ func TestArguments(t *testing.T) {
 			}
 		}
 	}
-	if strings.Contains(profile(args), "token") || !strings.Contains(profile(args), "-crf 26") {
-		t.Errorf("%q", profile(args))
+	if strings.Contains(said, "token") || !strings.Contains(said, "-crf ") || !strings.Contains(said, "scale=854:480") {
+		t.Errorf("%q", said)
 	}
-	if again, _ := tools.proxyArgs(r, true); fmt.Sprint(again) != fmt.Sprint(args) {
+	if again, _, _ := m.args(); fmt.Sprint(again) != fmt.Sprint(args) {
 		t.Error("the command line is not always the same")
+	}
+	m.session = nil // by the standard input
+	if args, _, err = m.args(); err != nil || !strings.Contains(strings.Join(args, " "), " -protocol_whitelist pipe ") {
+		t.Errorf("%q, %v", args, err)
 	}
 }
 
@@ -272,96 +267,8 @@ func TestTail(t *testing.T) {
 	if s := b.String(); len(s) > headBytes+tailBytes+20 || !strings.HasPrefix(s, "line 0\n") || !strings.HasSuffix(s, "line 4999\n") || b.lines != 5000 {
 		t.Errorf("%d bytes, %d lines", len(s), b.lines)
 	}
-	r := &recording{session: &session{url: "http://127.0.0.1:1/t"}}
+	r := &session{url: "http://127.0.0.1:1/t"}
 	if s := r.scrub("[h264 @ 0x55b9] http://127.0.0.1:1/t: no\x1b[0m\nx"); s != "[h264] the recording: no[0m\nx" {
 		t.Errorf("%q", s)
 	}
-}
-
-// memoryFile is a file in memory, for the boxes.
-type memoryFile []byte
-
-func (m memoryFile) size() int64 { return int64(len(m)) }
-func (m memoryFile) ReadAt(p []byte, offset int64) (int, error) {
-	if offset < 0 || offset > m.size() || int64(len(p)) > m.size()-offset {
-		return 0, errShort
-	}
-	return copy(p, m[offset:]), nil
-}
-
-func boxed(kind string, parts ...[]byte) []byte {
-	b := bytes.Join(parts, nil)
-	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(b))), kind...), b...)
-}
-
-func words(values ...uint32) (b []byte) {
-	for _, v := range values {
-		b = binary.BigEndian.AppendUint32(b, v)
-	}
-	return b
-}
-
-// TestVariable holds what counts as a variable rate.
-func TestVariable(t *testing.T) {
-	for name, row := range map[string]struct {
-		rows    []uint32 // count, duration
-		want    bool
-		samples int64
-	}{
-		"constant":                      {[]uint32{100, 1001}, false, 100},
-		"the last one differs":          {[]uint32{99, 1001, 1, 400}, false, 100},
-		"rounding":                      {[]uint32{1, 33, 2, 34, 1, 33, 2, 34}, false, 6},
-		"variable":                      {[]uint32{10, 33, 10, 66}, true, 20},
-		"one long picture":              {[]uint32{10, 33, 1, 99, 10, 33}, true, 21},
-		"an empty one at the end":       {[]uint32{10, 33, 2, 0}, false, 12},
-		"each differs":                  {[]uint32{1, 30, 1, 40, 1, 50}, true, 3},
-		"claims more rows than it has":  {[]uint32{5, 40}, false, 5},
-		"one sample":                    {[]uint32{1, 40}, false, 1},
-		"none":                          {nil, false, 0},
-		"the largest number of samples": {[]uint32{math.MaxUint32, 40}, false, math.MaxUint32},
-	} {
-		count := uint32(len(row.rows) / 2)
-		if strings.HasPrefix(name, "claims") {
-			count = math.MaxUint32
-		}
-		file := boxed("moov", boxed("trak", boxed("mdia", boxed("hdlr", words(0, 0), []byte("vide"), words(0)), boxed("minf", boxed("stbl",
-			boxed("stts", words(0, count), words(row.rows...)))))))
-		x, err := readIndex(memoryFile(file))
-		if err != nil || len(x.video()) != 1 || x.damaged {
-			t.Fatalf("%s: %+v %v", name, x, err)
-		}
-		if v := x.video()[0]; v.variable != row.want || v.samples != row.samples {
-			t.Errorf("%s: variable %t, %d samples", name, v.variable, v.samples)
-		}
-	}
-}
-
-// FuzzIndex may not crash, hang, or take memory by what a file claims.
-func FuzzIndex(f *testing.F) {
-	for _, name := range []string{"gopro_max_heromode_10s_gps5.mp4", "intel_car-detection_30s.mp4"} {
-		b, err := os.ReadFile(clip(name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		i := bytes.LastIndex(b, []byte("moov")) - 4
-		f.Add(b[i:min(len(b), i+60_000)])
-	}
-	f.Add(boxed("moov", boxed("trak", boxed("mdia", boxed("minf", boxed("stbl", boxed("stts", words(0, math.MaxUint32, math.MaxUint32, math.MaxUint32))))))))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		file := memoryFile(b)
-		x, err := readIndex(file)
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
-		w := &walker{file: file}
-		for _, tr := range x.tracks {
-			samples, err := w.sampleTable(tr)
-			if err != nil && !damaged(err) {
-				t.Errorf("%v", err)
-			}
-			if len(samples) > maxSamples {
-				t.Errorf("%d samples", len(samples))
-			}
-		}
-	})
 }
