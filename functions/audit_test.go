@@ -36,7 +36,7 @@ func TestAudit(t *testing.T) {
 	if !got.Unbroken || got.Problem != "" || got.Evidence != r.ID {
 		t.Errorf("got %+v", got)
 	}
-	want := []evidence.Operation{evidence.OpReceive, evidence.OpMetadata, evidence.OpProxy, evidence.OpSchedule, evidence.OpExpiring, evidence.OpExpired, evidence.OpAudit}
+	want := []evidence.Operation{evidence.OpReceive, evidence.OpMetadata, evidence.OpDigest, evidence.OpProxy, evidence.OpSchedule, evidence.OpProxy, evidence.OpExpiring, evidence.OpExpired, evidence.OpAudit}
 	var have []evidence.Operation
 	for _, e := range got.Entries {
 		have = append(have, e.Operation)
@@ -76,7 +76,7 @@ func TestAuditFindsTampering(t *testing.T) {
 			return l
 		}, "custody entry 3 does not follow the one before"},
 		"left out":        {func(l []evidence.Entry) []evidence.Entry { return slices.Delete(l, 1, 2) }, "custody entry 3 stands where 2 should"},
-		"cut off":         {func(l []evidence.Entry) []evidence.Entry { return l[:3] }, "custody chain ends at entry 3, the record says 5"},
+		"cut off":         {func(l []evidence.Entry) []evidence.Entry { return l[:3] }, "custody chain ends at entry 3, the record says 7"},
 		"in other order":  {func(l []evidence.Entry) []evidence.Entry { l[1], l[2] = l[2], l[1]; return l }, "custody entry 3 stands where 2 should"},
 		"of another":      {func(l []evidence.Entry) []evidence.Entry { l[2].Evidence = unknown; return l }, "custody entry 3 is of another record"},
 		"nothing is left": {func([]evidence.Entry) []evidence.Entry { return nil }, "custody chain ends at entry 0"},

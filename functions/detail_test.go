@@ -21,7 +21,7 @@ func TestDetail(t *testing.T) {
 	var got shown
 	w.want(a, http.StatusOK, &got)
 	at := "/api/evidence/" + string(r.ID)
-	want := map[string]string{"self": at, "custody": at + "/custody", "playback": at + "/playback",
+	want := map[string]string{"self": at, "custody": at + "/custody", "playback": at + "/playback", "storyboard": at + "/playback/storyboard.vtt",
 		"poster": "https://store.example/" + string(r.ID) + "/poster.jpg?for=10m0s"}
 	if got.ID != r.ID || got.Digest.Computed != r.Digest.Computed || !reflect.DeepEqual(got.Links, want) {
 		t.Errorf("got %+v", got)

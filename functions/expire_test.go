@@ -68,7 +68,7 @@ func TestExpireKeeps(t *testing.T) {
 			w.twice("expire", fmt.Sprintf(`{"evidence":%q,"epoch":%d}`, r.ID, epoch))
 			w.in(r.ID, c.state)
 			left, err := w.renditions.List(t.Context(), r.ID)
-			if err != nil || len(left) != 3 || len(w.originals.Paths()) != 1 {
+			if err != nil || len(left) != len(renditions()) || len(w.originals.Paths()) != 1 {
 				t.Errorf("left: %v %v, %v", left, w.originals.Paths(), err)
 			}
 		})

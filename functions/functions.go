@@ -16,7 +16,9 @@ import (
 type Functions struct {
 	Ingest    *pipeline.Ingest
 	Metadata  *pipeline.Metadata
+	Digest    *pipeline.Digest
 	Proxy     *pipeline.Proxy
+	Segment   *pipeline.Segment
 	Retention *pipeline.Retention
 	Expire    *pipeline.Expire
 	Reprocess *pipeline.Reprocess
@@ -38,7 +40,9 @@ func (f *Functions) All() []Function {
 	return []Function{
 		{"ingest", "POST /ingest", f.ingest()},
 		{"metadata", "POST /metadata", f.metadata()},
+		{"digest", "POST /digest", f.digest()},
 		{"proxy", "POST /proxy", f.proxy()},
+		{"segment", "POST /segment", f.segment()},
 		{"retention", "POST /retention", f.retention()},
 		{"expire", "POST /expire", f.expire()},
 		{"reprocess", "POST /reprocess", f.reprocess()},
@@ -48,6 +52,7 @@ func (f *Functions) All() []Function {
 		{"search", "GET /api/evidence", f.search()},
 		{"detail", "GET /api/evidence/{id}", f.detail()},
 		{"playback", "GET /api/evidence/{id}/playback", f.playback()},
+		{"playlist", "GET /api/evidence/{id}/playback/{file}", f.playlist()},
 		{"audit", "GET /api/evidence/{id}/custody", f.audit()},
 		{"resubmit", "POST /api/evidence/{id}/reprocess", f.resubmit()},
 		{"release", "POST /api/disposals/release", f.release()},

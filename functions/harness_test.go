@@ -40,6 +40,7 @@ type world struct {
 	renditions *memory.Renditions
 	disposals  *memory.Disposals
 	works      *memory.Works
+	parts      *memory.Parts
 	requests   *memory.Requests
 	arrivals   *memory.Arrivals
 	breaker    *memory.Breaker
@@ -56,17 +57,21 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 22, 10, 15, 0, 0, time.UTC),
 		ledger: &memory.Ledger{}, originals: &memory.Originals{}, renditions: &memory.Renditions{}, disposals: &memory.Disposals{},
-		works: &memory.Works{}, requests: &memory.Requests{}, arrivals: &memory.Arrivals{}, breaker: &memory.Breaker{}, signer: &signer{}, health: api.Health{}}
+		works: &memory.Works{}, parts: &memory.Parts{}, requests: &memory.Requests{}, arrivals: &memory.Arrivals{}, breaker: &memory.Breaker{}, signer: &signer{}, health: api.Health{}}
 	clock := func() time.Time { return w.now }
 	w.disposals.Now = clock
 	w.protocol = &retention.Protocol{Ledger: w.ledger, Disposals: w.disposals, Originals: w.originals, Renditions: w.renditions,
 		Breaker: w.breaker, Now: clock, Policy: retention.Policy{Keep: keep, Defer: time.Hour}}
 	w.custodian = &custodian.Custodian{Ledger: w.ledger, Catalogue: w.ledger, Renditions: w.renditions, Signer: w.signer,
 		Requests: w.requests, Breaker: w.breaker, Protocol: w.protocol, LinkTTL: 10 * time.Minute}
+	assembly := &pipeline.Assembly{Ledger: w.ledger, Renditions: w.renditions, Pages: w.renditions}
+	segment := &pipeline.Segment{Assembly: assembly, Originals: w.originals, Cutter: tool{}}
 	w.app = &functions.Functions{
 		Ingest:    &pipeline.Ingest{Ledger: w.ledger, Catalogue: w.ledger, Originals: w.originals, Works: w.works},
 		Metadata:  &pipeline.Metadata{Ledger: w.ledger, Originals: w.originals, Renditions: w.renditions, Prober: tool{}},
-		Proxy:     &pipeline.Proxy{Ledger: w.ledger, Originals: w.originals, Renditions: w.renditions, Transcoder: tool{}},
+		Digest:    &pipeline.Digest{Assembly: assembly, Originals: w.originals, Listener: tool{}},
+		Proxy:     &pipeline.Proxy{Segment: segment, Parts: w.parts},
+		Segment:   segment,
 		Retention: &pipeline.Retention{Protocol: w.protocol},
 		Expire:    &pipeline.Expire{Protocol: w.protocol},
 		Reprocess: &pipeline.Reprocess{Ledger: w.ledger, Works: w.works},
@@ -76,10 +81,16 @@ func newWorld(t *testing.T) *world {
 		Who: azfunc.Development([]evidence.Actor{officer()}),
 		Now: clock,
 	}
-	server := httptest.NewServer(w.app.Mux())
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.serve()
 	return w
+}
+
+// serve puts the app, as it is now, behind a socket.
+func (w *world) serve() {
+	w.t.Helper()
+	server := httptest.NewServer(w.app.Mux())
+	w.t.Cleanup(server.Close)
+	w.url = server.URL
 }
 
 func officer() evidence.Actor {
@@ -95,41 +106,6 @@ type signer struct {
 func (s *signer) Sign(_ context.Context, id evidence.ID, name string, ttl time.Duration) (string, error) {
 	s.signed = append(s.signed, name)
 	return fmt.Sprintf("https://store.example/%s/%s?for=%s", id, name, ttl), s.fail
-}
-
-// tool stands for ffprobe and ffmpeg, which have their own suite: a recording is text that begins with "video".
-type tool struct{}
-
-func (tool) look(ctx context.Context, s evidence.Source) error {
-	body, err := s.OpenAt(ctx, 0)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err == nil && !strings.HasPrefix(string(b), "video") {
-		err = fmt.Errorf("no recording: %w", evidence.Unreadable)
-	}
-	return err
-}
-
-func (p tool) Probe(ctx context.Context, s evidence.Source) (evidence.Findings, error) {
-	return evidence.Findings{Media: evidence.Media{Container: "mp4", Seconds: 5}}, p.look(ctx, s)
-}
-
-const playlist = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-MAP:URI=\"proxy.mp4\",BYTERANGE=\"800@0\"\n" +
-	"#EXTINF:5.0,\n#EXT-X-BYTERANGE:900@800\nproxy.mp4\n#EXTINF:1.0,\n#EXT-X-BYTERANGE:90@1700\nproxy.mp4\n#EXT-X-ENDLIST\n"
-
-func (p tool) Transcode(ctx context.Context, s evidence.Source, put func(context.Context, evidence.Rendition, io.Reader) error) (evidence.Proxy, []string, error) {
-	if err := p.look(ctx, s); err != nil {
-		return evidence.Proxy{}, nil, err
-	}
-	for _, f := range [][2]string{{evidence.ProxyFile, "pictures"}, {evidence.Poster, "picture"}, {evidence.Playlist, playlist}} {
-		if err := put(ctx, evidence.Rendition{Name: f[0]}, strings.NewReader(f[1])); err != nil {
-			return evidence.Proxy{}, nil, err
-		}
-	}
-	return evidence.Proxy{Seconds: 5}, nil, nil
 }
 
 // answer is what came back over the socket.

@@ -6,7 +6,7 @@ import (
 	"bwv/internal/azfunc"
 )
 
-// metadata reads what a recording says of itself, and computes its digest.
+// metadata reads what a recording says of itself.
 func (f *Functions) metadata() http.Handler {
 	return azfunc.Trigger("metadata", "work", f.Now, f.Metadata.Run)
 }

@@ -6,7 +6,7 @@ import (
 	"bwv/internal/azfunc"
 )
 
-// playback hands out a playlist whose links live for minutes.
+// playback hands out the master playlist of the copy that people watch.
 func (f *Functions) playback() http.Handler {
 	return azfunc.Request("playback", f.Who, f.Now, f.API.Playback)
 }

@@ -6,7 +6,7 @@ import (
 	"bwv/internal/azfunc"
 )
 
-// proxy makes the copy that people watch.
+// proxy plans the copy that people watch, and makes its beginning.
 func (f *Functions) proxy() http.Handler {
 	return azfunc.Trigger("proxy", "work", f.Now, f.Proxy.Run)
 }

@@ -40,15 +40,22 @@ func (w *world) catalogued(unit string, n int, body string) evidence.ID {
 
 func work(id evidence.ID) string { return fmt.Sprintf(`{"evidence":%q}`, id) }
 
+func part(id evidence.ID, chunk int) string {
+	return fmt.Sprintf(`{"evidence":%q,"chunk":%d}`, id, chunk)
+}
+
 // scheduled takes a recording through every stage.
 func (w *world) scheduled(unit string, n int) evidence.Record {
 	w.t.Helper()
 	id := w.catalogued(unit, n, fmt.Sprintf("video %d", n))
-	for _, stage := range []string{"metadata", "proxy", "retention"} {
+	for _, stage := range []string{"metadata", "digest", "proxy", "retention"} {
 		w.must(stage, work(id), 1)
 	}
+	for _, p := range w.parts.Drain() {
+		w.must("segment", part(id, p.Chunk), 1)
+	}
 	r := w.get(id)
-	if r.Retention.State != evidence.Scheduled || r.Media.State != evidence.MediaReady || r.Proxy.State != evidence.ProxyReady {
+	if r.Retention.State != evidence.Scheduled || r.Media.State != evidence.MediaReady || r.Digest.At.IsZero() || r.Proxy.State != evidence.ProxyReady {
 		w.t.Fatalf("after all stages: %+v", r)
 	}
 	return r

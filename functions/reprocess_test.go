@@ -35,7 +35,7 @@ func TestReprocessFromThePortal(t *testing.T) {
 	if e := w.last(id); e.Operation != evidence.OpReprocess || e.Actor.ID != "stage:reprocess" || e.Correlation == "" {
 		t.Errorf("entry %+v", e)
 	}
-	if sent := w.works.Drain(); len(sent) != 2 || sent[0].Subject != evidence.SubjectMetadata || sent[1].Subject != evidence.SubjectProxy {
+	if sent := w.works.Drain(); len(sent) != 3 || sent[0].Subject != evidence.SubjectMetadata || sent[1].Subject != evidence.SubjectDigest || sent[2].Subject != evidence.SubjectProxy {
 		t.Errorf("announced %+v", sent)
 	}
 }

@@ -41,6 +41,7 @@ type Config struct {
 	FFprobe   string        `env:"FFPROBE" envDefault:"ffprobe"`
 	Jobs      int           `env:"FFMPEG_JOBS"` // children at once; 0 = one a processor
 	Transcode time.Duration `env:"FFMPEG_TIMEOUT" envDefault:"1h50m"`
+	Profile   string        `env:"PROXY_PROFILE" envDefault:"default"` // default, or ultra-low for review over 4G
 
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 

@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{Port: 8080, ServiceBus: secret(local()["SB"]), Footage: secret(local()["FOOTAGE"]), Cosmos: secret(local()["COSMOS"]),
 		CosmosDatabase: "bwv", CosmosContainer: "evidence",
 		Keep: days(31 * 24 * time.Hour), PerHour: 10000, Defer: time.Hour, Grace: 15 * time.Minute, LinkTTL: 10 * time.Minute,
-		FFmpeg: "ffmpeg", FFprobe: "ffprobe", Transcode: 110 * time.Minute, LogLevel: slog.LevelInfo}
+		FFmpeg: "ffmpeg", FFprobe: "ffprobe", Transcode: 110 * time.Minute, Profile: "default", LogLevel: slog.LevelInfo}
 	if c != want {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}

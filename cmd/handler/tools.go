@@ -40,13 +40,32 @@ func (t *tools) Probe(ctx context.Context, s evidence.Source) (evidence.Findings
 	return opened.Probe(ctx, s)
 }
 
-// Transcode implements pipeline.Transcoder.
-func (t *tools) Transcode(ctx context.Context, s evidence.Source, put func(context.Context, evidence.Rendition, io.Reader) error) (evidence.Proxy, []string, error) {
+// Cut implements pipeline.Cutter.
+func (t *tools) Cut(ctx context.Context, s evidence.Source, out evidence.Cutting) (evidence.Outline, error) {
 	opened, err := t.open(ctx)
 	if err != nil {
-		return evidence.Proxy{}, nil, err
+		return evidence.Outline{}, err
 	}
-	return opened.Transcode(ctx, s, put)
+	return opened.Cut(ctx, s, out)
+}
+
+// Make implements pipeline.Cutter.
+func (t *tools) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside io.Reader) (evidence.Clip, error) {
+	opened, err := t.open(ctx)
+	if err != nil {
+		return evidence.Clip{}, err
+	}
+	return opened.Make(ctx, s, c, aside)
+}
+
+// Read implements pipeline.Listener.
+func (t *tools) Read(ctx context.Context, s evidence.Source, from evidence.Reading,
+	save func(context.Context, evidence.Reading, []evidence.Take) error) (evidence.Reading, error) {
+	opened, err := t.open(ctx)
+	if err != nil {
+		return from, err
+	}
+	return opened.Read(ctx, s, from, save)
 }
 
 func (t *tools) close() error {

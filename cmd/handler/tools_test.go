@@ -18,8 +18,10 @@ func TestNoTools(t *testing.T) {
 	defer app.close()
 	missing := &tools{config: ffmpeg.Config{FFmpeg: "/nowhere/ffmpeg"}}
 	_, probe := missing.Probe(t.Context(), evidence.Source{})
-	_, _, transcode := missing.Transcode(t.Context(), evidence.Source{}, nil)
-	for name, err := range map[string]error{"probe": probe, "transcode": transcode} {
+	_, cut := missing.Cut(t.Context(), evidence.Source{}, nil)
+	_, made := missing.Make(t.Context(), evidence.Source{}, evidence.Chunk{}, nil)
+	_, read := missing.Read(t.Context(), evidence.Source{}, evidence.Reading{}, nil)
+	for name, err := range map[string]error{"probe": probe, "cut": cut, "make": made, "read": read} {
 		if err == nil || !strings.Contains(err.Error(), "apt-get install ffmpeg") || errors.Is(err, evidence.Unreadable) {
 			t.Errorf("%s: %v", name, err)
 		}

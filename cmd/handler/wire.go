@@ -54,8 +54,10 @@ func wire(c Config) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	tools := &tools{config: ffmpeg.Config{FFmpeg: c.FFmpeg, FFprobe: c.FFprobe, Jobs: c.Jobs, Timeout: c.Transcode}}
+	tools := &tools{config: ffmpeg.Config{FFmpeg: c.FFmpeg, FFprobe: c.FFprobe, Jobs: c.Jobs, Timeout: c.Transcode, Profile: c.Profile}}
 	a := &app{bus: bus, tools: tools}
+	assembly := &pipeline.Assembly{Ledger: ledger, Renditions: store.Renditions(), Pages: store.Pages()}
+	segment := &pipeline.Segment{Assembly: assembly, Originals: store.Originals(), Cutter: tools}
 	originals, renditions, breaker := store.Originals(), store.Renditions(), ledger.Breaker()
 	protocol := &retention.Protocol{
 		Ledger: ledger, Disposals: bus, Originals: originals, Renditions: renditions, Breaker: breaker, Now: time.Now,
@@ -64,7 +66,9 @@ func wire(c Config) (*app, error) {
 	a.functions = &functions.Functions{
 		Ingest:    &pipeline.Ingest{Ledger: ledger, Catalogue: ledger, Originals: originals, Works: bus},
 		Metadata:  &pipeline.Metadata{Ledger: ledger, Originals: originals, Renditions: renditions, Prober: tools},
-		Proxy:     &pipeline.Proxy{Ledger: ledger, Originals: originals, Renditions: renditions, Transcoder: tools},
+		Digest:    &pipeline.Digest{Assembly: assembly, Originals: originals, Listener: tools},
+		Proxy:     &pipeline.Proxy{Segment: segment, Parts: bus},
+		Segment:   segment,
 		Retention: &pipeline.Retention{Protocol: protocol},
 		Expire:    &pipeline.Expire{Protocol: protocol},
 		Reprocess: &pipeline.Reprocess{Ledger: ledger, Works: bus},

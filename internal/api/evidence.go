@@ -22,7 +22,11 @@ type view struct {
 func show(r evidence.Record) view {
 	at := "/api/evidence/" + string(r.ID)
 	links := map[string]string{"self": at, "custody": at + "/custody"}
-	if r.Proxy.State == evidence.ProxyReady {
+	switch r.Proxy.State {
+	case evidence.ProxyReady:
+		links["storyboard"] = at + "/playback/" + evidence.Storyboard
+		fallthrough
+	case evidence.ProxyGrowing: // its beginning
 		links["playback"] = at + "/playback"
 	}
 	return view{Record: r, Links: links}
@@ -170,7 +174,7 @@ func (a *API) Audit(w http.ResponseWriter, r *http.Request, c evidence.Cause) (e
 	return evidence.Result{Evidence: id, Outcome: outcome}, nil
 }
 
-// Playback serves GET /api/evidence/{id}/playback: an HLS playlist (RFC 8216).
+// Playback serves GET /api/evidence/{id}/playback: an HLS master playlist (RFC 8216).
 func (a *API) Playback(w http.ResponseWriter, r *http.Request, c evidence.Cause) (evidence.Result, error) {
 	id, err := subject(r)
 	if err != nil {
@@ -180,10 +184,34 @@ func (a *API) Playback(w http.ResponseWriter, r *http.Request, c evidence.Cause)
 	if err != nil {
 		return evidence.Result{Evidence: id}, err
 	}
-	w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, playlist) // the caller has gone: there is nobody to tell
+	text(w, "application/vnd.apple.mpegurl", playlist)
 	return evidence.Result{Evidence: id, Outcome: "playing"}, nil
+}
+
+// Playlist serves GET /api/evidence/{id}/playback/{file}: what the master playlist names, and the storyboard.
+func (a *API) Playlist(w http.ResponseWriter, r *http.Request, c evidence.Cause) (evidence.Result, error) {
+	id, err := subject(r)
+	if err != nil {
+		return evidence.Result{}, err
+	}
+	file := r.PathValue("file")
+	playlist, err := a.Custodian.Playlist(r.Context(), id, file, c)
+	if err != nil {
+		return evidence.Result{Evidence: id}, err
+	}
+	kind := "application/vnd.apple.mpegurl"
+	if file == evidence.Storyboard {
+		kind = "text/vtt"
+	}
+	text(w, kind, playlist)
+	return evidence.Result{Evidence: id, Outcome: "playing"}, nil
+}
+
+// text answers with what holds links: nobody may keep it.
+func text(w http.ResponseWriter, kind, body string) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, body) // the caller has gone: there is nobody to tell
 }
 
 // Resubmit serves POST /api/evidence/{id}/reprocess: it feeds the queue of stage reprocess.

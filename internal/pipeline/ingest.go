@@ -147,7 +147,7 @@ func (s *Ingest) receive(ctx context.Context, o evidence.Original, found []evide
 
 // announce sends the one message, unless every stage has done its part already.
 func (s *Ingest) announce(ctx context.Context, r evidence.Record, known bool) (evidence.Result, error) {
-	if known && r.Retention.State != evidence.Received && r.Media.State != "" && r.Proxy.State != "" || r.Gone() {
+	if known && r.Retention.State != evidence.Received && r.Media.State != "" && !r.Digest.At.IsZero() && r.Proxy.State != "" || r.Gone() {
 		return result(r.ID, outcomeAlready), nil
 	}
 	if err := s.Works.Announce(ctx, evidence.SubjectReceived, evidence.Work{Evidence: r.ID}); err != nil {

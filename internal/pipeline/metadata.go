@@ -3,13 +3,9 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"time"
 
 	"bwv/internal/evidence"
@@ -22,7 +18,7 @@ type Prober interface {
 	Probe(ctx context.Context, s evidence.Source) (evidence.Findings, error)
 }
 
-// Metadata reads what the recording says of itself, and computes its digest.
+// Metadata reads what the recording says of itself.
 type Metadata struct {
 	Ledger     evidence.Ledger
 	Originals  evidence.Originals
@@ -38,48 +34,17 @@ func (s *Metadata) Run(ctx context.Context, w evidence.Work, c evidence.Cause) (
 		return result(w.Evidence, outcome), err
 	}
 	found := finding{cause: c, stage: "metadata"}
-	media, digest := evidence.Media{State: evidence.MediaUnreadable}, evidence.Digest{Claimed: r.Original.Claims.Digest}
-	started := r.Started
+	media, started := evidence.Media{State: evidence.MediaUnreadable}, r.Started
 	source, ok, err := original(ctx, s.Originals, r, &found)
 	if err != nil {
 		return result(r.ID, ""), err
 	}
 	if ok {
-		if digest, err = s.digest(ctx, source, r, &found); err != nil {
-			return result(r.ID, ""), err
-		}
 		if media, started, err = s.describe(ctx, source, r, &found); err != nil {
 			return result(r.ID, ""), err
 		}
 	}
-	return s.commit(ctx, r.ID, media, digest, started, found)
-}
-
-// digest hashes the stored bytes and compares the result with what was claimed at upload.
-func (s *Metadata) digest(ctx context.Context, source evidence.Source, r evidence.Record, found *finding) (evidence.Digest, error) {
-	body, err := source.OpenAt(ctx, 0)
-	if err != nil {
-		return evidence.Digest{}, fmt.Errorf("reading %s: %w", r.ID, err)
-	}
-	defer body.Close()
-	hash := sha256.New()
-	n, err := io.CopyBuffer(hash, body, make([]byte, 1<<20))
-	if err != nil {
-		return evidence.Digest{}, fmt.Errorf("reading %s: %w", r.ID, errors.Join(err, evidence.Unavailable))
-	}
-	if n != source.Original.Size {
-		return evidence.Digest{}, fmt.Errorf("reading %s: got %d of %d bytes: %w", r.ID, n, source.Original.Size, evidence.Unavailable)
-	}
-	d := evidence.Digest{Claimed: r.Original.Claims.Digest, Computed: hex.EncodeToString(hash.Sum(nil)), At: found.cause.At.UTC()}
-	if d.Claimed != "" {
-		matches := d.Claimed == d.Computed
-		d.Matches = &matches
-		if !matches {
-			slog.ErrorContext(ctx, "metadata.digest-mismatch", "evidence", r.ID, "claimed", d.Claimed, "computed", d.Computed)
-			found.add(evidence.ProblemDigest, "the stored bytes have another SHA-256 than the dock claimed: compare with the camera before it is cleared")
-		}
-	}
-	return d, nil
+	return s.commit(ctx, r.ID, media, started, found)
 }
 
 // describe asks the tool, weighs the clocks and stores the location track.
@@ -120,7 +85,7 @@ func (s *Metadata) describe(ctx context.Context, source evidence.Source, r evide
 	return media, started, nil
 }
 
-func (s *Metadata) commit(ctx context.Context, id evidence.ID, m evidence.Media, d evidence.Digest, started time.Time, found finding) (evidence.Result, error) {
+func (s *Metadata) commit(ctx context.Context, id evidence.ID, m evidence.Media, started time.Time, found finding) (evidence.Result, error) {
 	outcome := outcomeDone
 	if m.State == evidence.MediaUnreadable {
 		outcome = "unreadable"
@@ -129,14 +94,14 @@ func (s *Metadata) commit(ctx context.Context, id evidence.ID, m evidence.Media,
 		if r.Gone() {
 			return r, evidence.Entry{}, evidence.ErrUnchanged
 		}
-		n, e, err := r.Describe(m, d, started, found.list, found.cause)
+		n, e, err := r.Describe(m, started, found.list, found.cause)
 		if err == nil && sameBut(r, n) {
 			err = evidence.ErrUnchanged
 		}
 		return n, e, err
 	})
 	if err == nil && r.Gone() {
-		return result(id, outcomeGone), s.Renditions.DeleteAll(ctx, id)
+		return result(id, outcomeGone), s.Renditions.DeleteAll(ctx, id, "")
 	}
 	return result(id, outcome), err
 }

@@ -31,22 +31,22 @@ type Reconcile struct {
 type Report struct {
 	Records, Originals                              int
 	Overdue, Unscheduled, Unsent, Uncancelled, Half int
-	Uncatalogued                                    int
+	Uncatalogued, Unended                           int
 	Complete                                        bool // every original was looked at
 }
 
 func (p Report) repairs() int {
-	return p.Overdue + p.Unscheduled + p.Unsent + p.Uncancelled + p.Half + p.Uncatalogued
+	return p.Overdue + p.Unscheduled + p.Unsent + p.Uncancelled + p.Half + p.Uncatalogued + p.Unended
 }
 
 // Run looks at everything once. One record that cannot be repaired does not stop the others; their errors come back joined, so that the
 // run is seen to have failed.
 func (s *Reconcile) Run(ctx context.Context, c evidence.Cause) (evidence.Result, error) {
 	var report Report
-	err := errors.Join(s.records(ctx, c, &report), s.uploads(ctx, &report))
+	err := errors.Join(s.records(ctx, c, &report), s.uploads(ctx, &report), s.processing(ctx, c, &report))
 	slog.InfoContext(ctx, "reconcile.report", "records", report.Records, "originals", report.Originals,
 		"overdue", report.Overdue, "unscheduled", report.Unscheduled, "unsent", report.Unsent,
-		"uncancelled", report.Uncancelled, "half-erased", report.Half, "uncatalogued", report.Uncatalogued, "complete", report.Complete)
+		"uncancelled", report.Uncancelled, "half-erased", report.Half, "uncatalogued", report.Uncatalogued, "unended", report.Unended, "complete", report.Complete)
 	if report.repairs() > 0 {
 		return evidence.Result{Outcome: "repaired"}, err
 	}
@@ -89,6 +89,11 @@ func (s *Reconcile) records(ctx context.Context, c evidence.Cause, report *Repor
 	if err != nil {
 		return err
 	}
+	return s.everywhere(ctx, checks, c, report)
+}
+
+// everywhere applies checks to every shard.
+func (s *Reconcile) everywhere(ctx context.Context, checks []check, c evidence.Cause, report *Report) error {
 	shards, err := s.Catalogue.Shards(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the shards: %w", err)
@@ -118,7 +123,11 @@ func (s *Reconcile) shard(ctx context.Context, shard string, k check, c evidence
 				continue
 			}
 			c.Reason = k.reason
-			if err := k.repair(ctx, r, c); err != nil {
+			err := k.repair(ctx, r, c)
+			if errors.Is(err, evidence.ErrUnchanged) {
+				continue
+			}
+			if err != nil {
 				failed = append(failed, fmt.Errorf("%s (%s): %w", r.ID, k.reason, err))
 				continue
 			}

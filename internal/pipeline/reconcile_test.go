@@ -50,7 +50,7 @@ func TestReconcile(t *testing.T) {
 		w.works.Drain() // lost
 		w.now = w.now.Add(late)
 		run(t, w, "repaired")
-		w.work(func(stage string, _ evidence.Work, err error) { t.Fatalf("%s: %v", stage, err) })
+		w.done()
 		if r := w.get(got.Evidence); r.Retention.State != evidence.Scheduled || count(w.verify(r.ID), evidence.OpReconcile) != 1 {
 			t.Fatalf("%+v", r.Retention)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bwv/internal/evidence"
@@ -32,15 +33,17 @@ func TestSimulation(t *testing.T) {
 	total := map[string]int{}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			s := newSimulation(t, uint64(seed))
-			for range 150 {
-				s.step()
-				s.check()
-			}
-			s.settle()
-			for name, n := range s.seen {
-				total[name] += n
-			}
+			synctest.Test(t, func(t *testing.T) { // so that the seed alone says what comes to pass
+				s := newSimulation(t, uint64(seed))
+				for range 150 {
+					s.step()
+					s.check()
+				}
+				s.settle()
+				for name, n := range s.seen {
+					total[name] += n
+				}
+			})
 		})
 	}
 	t.Logf("seen: %v", total)
@@ -54,7 +57,7 @@ func TestSimulation(t *testing.T) {
 type simulation struct {
 	*world
 	random  *rand.Rand
-	faults  bool
+	broken  bool             // calls fail
 	events  []pipeline.Event // not yet ingested
 	paths   map[evidence.ID]string
 	flagged map[evidence.ID]map[string]bool // flags whose success somebody was told
@@ -64,10 +67,10 @@ type simulation struct {
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
-	s := &simulation{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 31)), faults: true,
+	s := &simulation{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 31)), broken: true,
 		paths: map[evidence.ID]string{}, flagged: map[evidence.ID]map[string]bool{}, seen: map[string]int{}}
 	plan := func(string) memory.Fault {
-		if !s.faults || s.random.IntN(12) > 0 {
+		if !s.broken || s.random.IntN(12) > 0 {
 			return memory.None
 		}
 		if s.random.IntN(2) == 0 {
@@ -77,9 +80,8 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		s.seen["ghost"]++
 		return memory.Ghost
 	}
-	for _, f := range []*memory.Faults{&s.ledger.Faults, &s.originals.Faults, &s.renditions.Faults, &s.disposals.Faults, &s.works.Faults, &s.arrivals.Faults, &s.breaker.Faults} {
-		f.Plan = plan
-	}
+	s.world.faults(plan)
+	s.tool.orderly = true
 	s.protocol.Ledger = between{s.ledger, s}
 	return s
 }
@@ -91,7 +93,7 @@ type between struct {
 }
 
 func (b between) Commit(ctx context.Context, next evidence.Record, e evidence.Entry) (evidence.Record, error) {
-	if b.s.faults && !b.s.nested && b.s.random.IntN(5) == 0 {
+	if b.s.broken && !b.s.nested && b.s.random.IntN(5) == 0 {
 		b.s.nested = true
 		b.s.seen["interleaved"]++
 		b.s.person(next.ID)
@@ -104,7 +106,7 @@ func (s *simulation) step() {
 	switch n := s.random.IntN(20); {
 	case n < 3 && s.uploads < 6:
 		s.uploads++
-		s.events = append(s.events, s.upload(path(s.uploads), fmt.Sprintf("video %d", s.random.Uint64())))
+		s.events = append(s.events, s.upload(path(s.uploads), fmt.Sprintf("%s %x", []string{"video", "tape"}[s.random.IntN(2)], s.random.IntN(1<<8))))
 	case n < 7 && len(s.events) > 0:
 		i := s.random.IntN(len(s.events))
 		got, err := s.ingest.Run(s.t.Context(), s.events[i], s.cause("ingest"))
@@ -115,9 +117,9 @@ func (s *simulation) step() {
 			s.events = append(s.events[:i], s.events[i+1:]...)
 		}
 	case n < 10:
-		s.work(func(stage string, work evidence.Work, err error) {
+		s.work(func(d delivery, err error) {
 			if s.random.IntN(4) > 0 { // else it was dead-lettered: reconcile's business
-				_ = s.works.Announce(s.t.Context(), evidence.Subject(stage), work)
+				_ = d.send()
 			}
 		})
 	case n < 14:
@@ -178,7 +180,7 @@ func (s *simulation) person(id evidence.ID) {
 // deliver gives the disposals that are due to expire; a failed one comes again, some come twice, some are lost for good.
 func (s *simulation) deliver() {
 	for _, d := range s.disposals.Due(s.now) {
-		if s.faults && s.random.IntN(15) == 0 {
+		if s.broken && s.random.IntN(15) == 0 {
 			s.seen["disposal dropped"]++
 			continue
 		}
@@ -241,7 +243,7 @@ func (s *simulation) check() {
 
 // settle ends the faults and lets time pass: what nobody flagged must go, what is flagged must stay.
 func (s *simulation) settle() {
-	s.faults = false
+	s.broken = false
 	end := s.now.Add(keep + 3*24*time.Hour)
 	for s.now.Before(end) {
 		if _, err := s.reconcile.Run(s.t.Context(), s.cause("reconcile")); err != nil {
@@ -256,7 +258,7 @@ func (s *simulation) settle() {
 			s.paths[got.Evidence] = e.Subject[len("/blobServices/default/containers/footage/blobs/"):]
 		}
 		s.events = nil
-		s.work(func(stage string, w evidence.Work, err error) { s.t.Fatalf("%s: %v", stage, err) })
+		s.done()
 		s.now = s.now.Add(2 * time.Second) // what reconcile just sent comes within a second
 		s.deliver()
 		s.check()
@@ -271,6 +273,13 @@ func (s *simulation) settle() {
 		}
 		if n := count(chain, evidence.OpExpired); n > 1 {
 			s.t.Fatalf("%s was erased %d times", id, n)
+		}
+		if r := s.get(id); len(r.Unended()) > 0 {
+			s.t.Fatalf("%s is %s, and nobody ended %v", id, r.Retention.State, r.Unended())
+		} else if len(r.Attention) > 0 {
+			s.t.Fatalf("%s wants attention: %q", id, problems(r))
+		} else if !r.Gone() {
+			s.plays(id)
 		}
 		if r := s.get(id); r.Tombstone != nil && r.Tombstone.Original != evidence.FoundPresent {
 			s.t.Fatalf("tombstone of %s says the original was %s: nobody else deleted it", id, r.Tombstone.Original)

@@ -28,7 +28,7 @@ func begin(ctx context.Context, l evidence.Ledger, renditions evidence.Rendition
 	case err != nil:
 		return r, "", err
 	case r.Gone():
-		return r, outcomeGone, renditions.DeleteAll(ctx, r.ID)
+		return r, outcomeGone, renditions.DeleteAll(ctx, r.ID, "")
 	case done(r) && !w.Again:
 		return r, outcomeAlready, nil
 	}

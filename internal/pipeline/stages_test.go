@@ -1,16 +1,17 @@
 package pipeline_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bwv/internal/evidence"
-	"bwv/internal/memory"
 	"bwv/internal/pipeline"
 )
 
@@ -28,12 +29,17 @@ func TestLifeOfARecording(t *testing.T) {
 	if !r.Started.Equal(w.now.Add(-time.Hour)) || !r.Media.Recorded.Believed {
 		t.Fatalf("started %s: %+v", r.Started, r.Media.Recorded)
 	}
-	names, err := w.renditions.List(t.Context(), r.ID)
-	if err != nil || fmt.Sprint(names) != "[location.json poster.jpg proxy.m3u8 proxy.mp4]" {
-		t.Fatalf("%v, %v", names, err)
+	want := []string{"digest.json", "location.json", "master.m3u8", "poster.jpg",
+		"sound-0.m3u8", "sound-0/00000.mp4", "sound-0/00000.peaks", "sound-0/00001.mp4", "sound-0/00001.peaks", "sound-0/00002.mp4", "sound-0/00002.peaks",
+		"sound-0/init.mp4", "sound.json", "storyboard.vtt", "video-facts.json", "video-plan.json", "video.m3u8",
+		"video/00000.jpg", "video/00000.mp4", "video/00001.jpg", "video/00001.mp4", "video/00002.jpg", "video/00002.mp4", "video/init.mp4",
+		"video/plan/0000.json", "video/plan/0001.json", "waveform.dat"}
+	if names := w.names(r.ID); !slices.Equal(names, want) {
+		t.Fatalf("%q", names)
 	}
-	if n := len(w.verify(r.ID)); n != 4 {
-		t.Fatalf("%d custody entries, not 4: received, scheduled, metadata, proxy", n)
+	w.plays(r.ID)
+	if chain := w.verify(r.ID); len(chain) != 6 || said(chain) != "growing ready" {
+		t.Fatalf("%d custody entries, not 6: received, scheduled, metadata, digest, proxy growing and ready (%s)", len(chain), said(chain))
 	}
 }
 
@@ -42,7 +48,7 @@ func TestDeliveredTwice(t *testing.T) {
 	w := newWorld(t)
 	e := w.upload(path(1), "video one")
 	r := w.receive(e)
-	before := len(w.verify(r.ID))
+	before, files := len(w.verify(r.ID)), w.files(r.ID)
 	again, err := w.ingest.Run(t.Context(), e, w.cause("ingest"))
 	if err != nil || again.Evidence != r.ID || again.Outcome != "already" {
 		t.Fatalf("ingest again: %+v, %v", again, err)
@@ -53,63 +59,17 @@ func TestDeliveredTwice(t *testing.T) {
 			t.Errorf("%s again: %+v, %v", s.name, got, err)
 		}
 	}
+	for n := range len(w.watch.scripts[r.ID].chunks) {
+		got, err := w.segment.Run(t.Context(), evidence.Part{Evidence: r.ID, Chunk: n}, w.cause("segment"))
+		if err != nil || got.Outcome != "already" {
+			t.Errorf("segment %d again: %+v, %v", n, got, err)
+		}
+	}
+	if !maps.Equal(w.files(r.ID), files) {
+		t.Error("the renditions are not what they were")
+	}
 	if n := len(w.verify(r.ID)); n != before || len(w.disposals.Pending()) != 1 || len(w.ledger.Records()) != 1 {
 		t.Errorf("%d entries, not %d; %d disposals; %d records", n, before, len(w.disposals.Pending()), len(w.ledger.Records()))
-	}
-}
-
-// TestFaults lets each mutating call of the whole way in be lost, or stored with its reply lost, and delivers again, as the host does.
-func TestFaults(t *testing.T) {
-	for name, fault := range map[string]memory.Fault{"lost": memory.Lost, "ghost": memory.Ghost} {
-		for nth := range 9 {
-			t.Run(fmt.Sprintf("%s/%d", name, nth), func(t *testing.T) {
-				w := newWorld(t)
-				calls, hit := 0, false
-				plan := func(string) memory.Fault {
-					if calls++; calls == nth+1 {
-						hit = true
-						return fault
-					}
-					return memory.None
-				}
-				for _, f := range []*memory.Faults{&w.ledger.Faults, &w.disposals.Faults, &w.renditions.Faults, &w.works.Faults} {
-					f.Plan = plan
-				}
-				e := w.upload(path(1), "video one")
-				deliver := func() (got evidence.Result, err error) {
-					for range 3 {
-						if got, err = w.ingest.Run(t.Context(), e, w.cause("ingest")); err == nil {
-							return got, nil
-						}
-					}
-					return got, err
-				}
-				got, err := deliver()
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.work(func(stage string, work evidence.Work, err error) {
-					for _, s := range w.stages() {
-						if string(s.name) == stage {
-							if _, err := s.run(t.Context(), work, w.cause(stage)); err != nil {
-								t.Fatalf("%s, delivered again: %v", stage, err)
-							}
-						}
-					}
-				})
-				if !hit {
-					t.Fatalf("there are only %d calls: the test does not reach what it is for", calls)
-				}
-				r := w.get(got.Evidence)
-				chain := w.verify(r.ID)
-				if r.Retention.State != evidence.Scheduled || r.Media.State == "" || r.Proxy.State == "" || len(chain) != 4 {
-					t.Fatalf("%s, media %q, proxy %q, %d entries", r.Retention.State, r.Media.State, r.Proxy.State, len(chain))
-				}
-				if _, ok := w.disposals.Pending()[r.Retention.Sequence]; !ok {
-					t.Fatal("the disposal on record is not pending")
-				}
-			})
-		}
 	}
 }
 
@@ -161,7 +121,7 @@ func TestIngestBadInput(t *testing.T) {
 		e := w.upload(path(1), "video one")
 		w.originals.Remove(path(1))
 		r := w.receive(e)
-		if problems(r) != "ingest:original-missing metadata:original-missing proxy:original-missing" {
+		if problems(r) != "ingest:original-missing metadata:original-missing digest:original-missing proxy:original-missing" {
 			t.Fatalf("%q", problems(r))
 		}
 		w.receive(e)
@@ -190,7 +150,7 @@ func TestIngestBadInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := w.receive(eventOf(o)); problems(r) != "ingest:claim-not-understood metadata:digest-mismatch" {
+		if r := w.receive(eventOf(o)); problems(r) != "ingest:claim-not-understood digest:digest-mismatch" {
 			t.Fatalf("%q", problems(r))
 		}
 	})
@@ -234,7 +194,7 @@ func TestBadRecordings(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := w.receive(eventOf(o))
-		if r.Digest.Matches == nil || *r.Digest.Matches || problems(r) != "metadata:digest-mismatch" {
+		if r.Digest.Matches == nil || *r.Digest.Matches || problems(r) != "digest:digest-mismatch" {
 			t.Fatalf("%+v %q", r.Digest, problems(r))
 		}
 	})
@@ -244,13 +204,13 @@ func TestBadRecordings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range w.stages()[:2] {
+		for _, s := range w.stages()[:3] {
 			w.tool.fail = fmt.Errorf("reading: %w", evidence.Unavailable)
 			if _, err := s.run(t.Context(), evidence.Work{Evidence: got.Evidence}, w.cause("x")); !errors.Is(err, evidence.Unavailable) {
 				t.Fatalf("%s: %v: an outage is not an unreadable recording", s.name, err)
 			}
 		}
-		if r := w.get(got.Evidence); r.Media.State != "" || r.Proxy.State != "" || len(r.Attention) != 0 {
+		if r := w.get(got.Evidence); r.Media.State != "" || !r.Digest.At.IsZero() || r.Proxy.State != "" || len(r.Attention) != 0 {
 			t.Fatalf("%+v", r)
 		}
 	})
@@ -261,6 +221,9 @@ func TestBadRecordings(t *testing.T) {
 			if _, err := s.run(t.Context(), evidence.Work{Evidence: id}, w.cause("x")); !errors.Is(err, evidence.NotFound) {
 				t.Errorf("%s: %v: the message must end in the dead-letter queue", s.name, err)
 			}
+		}
+		if _, err := w.segment.Run(t.Context(), evidence.Part{Evidence: id}, w.cause("x")); !errors.Is(err, evidence.NotFound) {
+			t.Errorf("segment: %v", err)
 		}
 		if _, err := w.expire.Run(t.Context(), evidence.Disposal{Evidence: id, Epoch: 1}, w.cause("x")); !errors.Is(err, evidence.NotFound) {
 			t.Errorf("expire: %v", err)
@@ -273,37 +236,65 @@ func TestBadRecordings(t *testing.T) {
 
 // TestErasedMeanwhile has the recording erased while its stages work: nothing of it may be left, neither then nor by a late delivery.
 func TestErasedMeanwhile(t *testing.T) {
-	for _, n := range []int{0, 1} {
-		w := newWorld(t)
-		w.tool.findings.Fixes = []evidence.Fix{{Latitude: 51}}
-		got, err := w.ingest.Run(t.Context(), w.upload(path(1), "video"), w.cause("ingest"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.retention.Run(t.Context(), evidence.Work{Evidence: got.Evidence}, w.cause("retention")); err != nil {
-			t.Fatal(err)
-		}
-		s := w.stages()[n]
-		w.tool.during = func() {
-			w.tool.during = nil
-			w.now = w.now.Add(keep)
-			for _, d := range w.disposals.Due(w.now) {
-				if _, err := w.expire.Run(t.Context(), d, w.cause("expire")); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		for try := range 2 {
-			result, err := s.run(context.WithoutCancel(t.Context()), evidence.Work{Evidence: got.Evidence}, w.cause("x"))
-			if try == 1 && (err != nil || result.Outcome != "gone") {
-				t.Fatalf("%s, late: %+v, %v", s.name, result, err)
-			}
-			left, err := w.renditions.List(t.Context(), got.Evidence)
-			if err != nil || try == 1 && len(left) > 0 {
-				t.Fatalf("%s left %v, %v", s.name, left, err)
-			}
+	for _, stage := range []string{"metadata", "digest", "proxy", "segment"} {
+		for _, text := range []string{"video abc", "tape abc"} {
+			t.Run(stage+" of "+text, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { erasedMeanwhile(t, stage, text) }) })
 		}
 	}
+}
+
+func erasedMeanwhile(t *testing.T, stage, text string) {
+	w := newWorld(t)
+	w.tool.orderly = true
+	w.tool.findings.Fixes = []evidence.Fix{{Latitude: 51}}
+	id := w.catalogue(w.upload(path(1), text))
+	if _, err := w.retention.Run(t.Context(), evidence.Work{Evidence: id}, w.cause("retention")); err != nil {
+		t.Fatal(err)
+	}
+	var run func() (evidence.Result, error)
+	for _, s := range w.stages() {
+		if string(s.name) == stage {
+			run = func() (evidence.Result, error) { return s.run(t.Context(), evidence.Work{Evidence: id}, w.cause("x")) }
+		}
+	}
+	if stage == "segment" { // there has to be a plan
+		if _, err := w.proxy.Run(t.Context(), evidence.Work{Evidence: id}, w.cause("proxy")); err != nil {
+			t.Fatal(err)
+		}
+		part := w.parts.Drain()[0]
+		run = func() (evidence.Result, error) { return w.segment.Run(t.Context(), part, w.cause("x")) }
+	}
+	erased := false
+	w.tool.during = func() {
+		w.tool.mu.Lock()
+		w.tool.during = nil
+		w.tool.mu.Unlock()
+		w.now = w.now.Add(keep)
+		for _, d := range w.disposals.Due(w.now) {
+			got, err := w.expire.Run(t.Context(), d, w.cause("expire"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			erased = got.Outcome == "expired"
+		}
+	}
+	_, first := run()
+	if !erased {
+		t.Fatal("it was not erased meanwhile: the test does not reach what it is for")
+	}
+	if left := w.names(id); first == nil && len(left) > 0 { // else it comes again
+		t.Fatalf("%s left %v", stage, left)
+	}
+	if got, err := run(); err != nil || got.Outcome != "gone" {
+		t.Fatalf("%s, late: %+v, %v", stage, got, err)
+	}
+	if left := w.names(id); len(left) > 0 {
+		t.Fatalf("%s, late, left %v", stage, left)
+	}
+	if r := w.get(id); r.Retention.State != evidence.Expired || r.Proxy.State == evidence.ProxyReady {
+		t.Fatalf("%+v %+v", r.Retention, r.Proxy)
+	}
+	w.verify(id)
 }
 
 func TestReprocess(t *testing.T) {
@@ -317,7 +308,7 @@ func TestReprocess(t *testing.T) {
 		}
 	}
 	before := len(w.verify(r.ID))
-	w.work(func(stage string, _ evidence.Work, err error) { t.Fatalf("%s: %v", stage, err) })
+	w.done()
 	chain := w.verify(r.ID)
 	if n := count(chain, evidence.OpReprocess); n != 1 || len(chain) != before {
 		t.Fatalf("%d entries of two deliveries, %d after the same findings again", n, len(chain)-before)
