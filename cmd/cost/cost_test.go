@@ -46,6 +46,7 @@ func TestSizing(t *testing.T) {
 		"originals, kept (later in cold)":          40_000 * days * 0.05 * 8,
 		"originals, erased but not yet gone":       40_000 * 0.95 * 9,
 		"events":                                   86_500 * days * 3 / 1e6,
+		"Service Bus Premium":                      hours, // one unit: chunks and all, a clip's messages are a tenth of what it takes
 	} {
 		if got := line(t, bill, name); math.Abs(got-want) > want/100 {
 			t.Errorf("%s: %.0f, want %.0f", name, got, want)
@@ -74,6 +75,7 @@ func TestItGrows(t *testing.T) {
 		"kept":      bill(func(l *load) { l.Keep = 0.1 }),
 		"months":    bill(func(l *load) { l.Months = 24 }),
 		"lingering": bill(func(l *load) { l.LingerDays = 16 }),
+		"messages":  bill(func(l *load) { l.Messages = 5000 }),
 	} {
 		if more <= base {
 			t.Errorf("more %s costs %.0f, not more than %.0f", name, more, base)

@@ -43,14 +43,14 @@ type load struct {
 	Rendition     float64 // size of the renditions, as a share of the original's: measured 2.5 MB in 20 s
 	CoreSeconds   float64 // of transcoding a second of video: measured 28 a minute at 1080p30
 	Reads         float64 // how often the stages read an original
-	Messages      float64 // a clip
-	RequestUnits  float64 // a clip, in its life
+	Messages      float64 // a clip: about 15 of them ask for the chunks of its proxy
+	RequestUnits  float64 // a clip, in its life; each chunk looks whether its record is still there
 	PeakToAverage float64 // of the arrivals
 }
 
 func usual(cameras int) load {
 	return load{Cameras: cameras, Hours: 17300.0 / 22000, GBPerHour: 40000.0 / 17300, ClipsPerHour: 5, Keep: 0.05, RetentionDays: 31, LingerDays: 9, Months: 12,
-		Rendition: 0.2, CoreSeconds: 0.47, Reads: 2.2, Messages: 8, RequestUnits: 900, PeakToAverage: 4}
+		Rendition: 0.2, CoreSeconds: 0.47, Reads: 2.2, Messages: 24, RequestUnits: 1100, PeakToAverage: 4}
 }
 
 func (l load) check() error {
@@ -117,7 +117,7 @@ func estimate(p prices, l load) ([]item, error) {
 		{"ledger, stored", ledgerGB * 2, "GB-month", "ledger GB-month"},
 		{"web and keeper", 4, "EP1", "EP1 month"},
 		{"media, at 60 % use", max(1, cores/p.Prices["EP3 cores"]/0.6), "EP3", "EP3 month"},
-		{"logs", clips * 60e-6, "GB", "logs GB"}, // 60 KB a clip, with the store's own logs
+		{"logs", clips * 140e-6, "GB", "logs GB"}, // 140 KB a clip: some 23 invocations with the host's lines, and the store's own logs
 		{"events", clips * 3 / 1e6, "million", "events million"},
 		{"registry", 1, "Premium", "registry month"},
 	}

@@ -100,7 +100,7 @@ resource "azurerm_monitor_metric_alert" "this" {
       for_each = can(each.value.dimension) ? [each.value.dimension] : []
       content {
         name     = dimension.value.name
-        operator = "Include"
+        operator = try(dimension.value.operator, "Include")
         values   = [dimension.value.value]
       }
     }

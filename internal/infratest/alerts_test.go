@@ -57,6 +57,33 @@ func alertsHaveRunbooks(w world) (p problems) {
 	return p
 }
 
+// runbooksAskForWhatIs: a runbook's query asks for events and functions that there are, and what it has done again is a stage of the topic.
+func runbooksAskForWhatIs(w world) (p problems) {
+	functions, stages := w.triggers(&p), w.bus(&p).receivers()
+	for _, path := range w.below("docs/runbooks/", ".md") {
+		for _, m := range regexp.MustCompile(`line\.msg\) (?:==|in) \(?'([^)\n|]+)'`).FindAllStringSubmatch(w[path], -1) {
+			for _, event := range strings.Split(m[1], "', '") {
+				if !strings.Contains(w["docs/events.md"], "\n| `"+event+"` |") {
+					p.add("%s asks for %s, which is not in docs/events.md", path, event)
+				}
+			}
+		}
+		for _, m := range regexp.MustCompile(`line\['function'\]\) == '([a-z]+)'`).FindAllStringSubmatch(w[path], -1) {
+			if _, ok := functions[m[1]]; !ok {
+				p.add("%s asks for function %s, which is not there", path, m[1])
+			}
+		}
+		for _, m := range regexp.MustCompile(`"stages":\[([^\]]*)\]`).FindAllStringSubmatch(w[path], -1) {
+			for _, stage := range strings.Split(m[1], ",") {
+				if _, ok := stages["footage/"+strings.Trim(stage, `"`)]; !ok {
+					p.add("%s has %s done again, which is no stage of the topic", path, stage)
+				}
+			}
+		}
+	}
+	return p
+}
+
 // alertsHangOnEvents: what a log alert asks for is what the handler writes, with the attributes that it has, as docs/events.md lists them.
 func alertsHangOnEvents(w world) (p problems) {
 	code := strings.Join(slices.Concat(texts(w, "cmd/handler/"), texts(w, "internal/")), "\n")
@@ -106,7 +133,7 @@ func stagesAreWatched(w world) (p problems) {
 		}
 	}
 	p.same("stage", "function.json", stages, "infra/alerts.json", sorted(a.Stages))
-	for _, must := range []string{"dead-letters", "event-grid", "stuck", "disposal-lag", "breaker", "digest", "failures", "budget", "tampering", "guard"} {
+	for _, must := range []string{"dead-letters", "event-grid", "stuck", "backlog", "disposal-lag", "breaker", "mismatch", "failures", "budget", "tampering", "guard"} {
 		if !slices.Contains(a.names(), must) {
 			p.add("no alert %s", must)
 		}

@@ -218,6 +218,7 @@ func leftAlone() map[string]string {
 		"WEBSITE_INSTANCE_ID": given, "IDENTITY_ENDPOINT": given,
 		"SB": local, "FOOTAGE": local, "COSMOS": local,
 		"RETENTION_DEFER": fallback, "RECONCILE_GRACE": fallback, "PLAYBACK_LINK": fallback, "FFMPEG_JOBS": fallback, "FFMPEG_TIMEOUT": fallback,
+		"PROXY_PROFILE": fallback,
 	}
 }
 

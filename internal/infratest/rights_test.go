@@ -102,6 +102,7 @@ func rightsMatchWork(w world) (p problems) {
 	p.same("right to send", "the stages", []string{
 		"web queue:expire",    // flag cancels, unflag schedules
 		"web queue:reprocess", // resubmit
+		"media queue:segment", // proxy has its chunks made
 		"keeper queue:ingest", // reconcile announces what was lost
 		"keeper queue:expire", // retention schedules, expire defers
 		"keeper topic:footage",

@@ -133,11 +133,14 @@ func messagesLiveLongEnough(w world) (p problems) {
 	}
 	var azure struct {
 		Entities map[string]struct{ MaxSizeMegabytes int }
-		Sizing   struct{ PendingDisposals, BytesEach int }
+		Sizing   struct{ PendingDisposals, ChunksADay, BytesEach int }
 	}
 	w.decode(&p, "infra/azure.json", &azure, false)
 	if need := azure.Sizing.PendingDisposals * azure.Sizing.BytesEach / 1_000_000; need == 0 || azure.Entities["expire"].MaxSizeMegabytes < 2*need {
 		p.add("queue expire has %d MB for %d MB of pending disposals", azure.Entities["expire"].MaxSizeMegabytes, need)
+	}
+	if need := 3 * azure.Sizing.ChunksADay * azure.Sizing.BytesEach / 1_000_000; need == 0 || azure.Entities["segment"].MaxSizeMegabytes < need {
+		p.add("queue segment has %d MB for %d MB of chunks that wait when media stands still for a long weekend", azure.Entities["segment"].MaxSizeMegabytes, need)
 	}
 	return p
 }

@@ -131,11 +131,11 @@ run "least_privilege" {
     error_message = "a role reaches the whole evidence account"
   }
   assert {
-    condition     = toset([for a in output.assignments : "${a.identity} ${a.scope}" if a.role == "Azure Service Bus Data Sender"]) == toset(["web queue:expire", "web queue:reprocess", "keeper queue:ingest", "keeper queue:expire", "keeper topic:footage", "events queue:ingest"])
+    condition     = toset([for a in output.assignments : "${a.identity} ${a.scope}" if a.role == "Azure Service Bus Data Sender"]) == toset(["web queue:expire", "web queue:reprocess", "media queue:segment", "keeper queue:ingest", "keeper queue:expire", "keeper topic:footage", "events queue:ingest"])
     error_message = "somebody may send messages that is not theirs to send"
   }
   assert {
-    condition     = toset([for a in output.assignments : "${a.identity} ${a.scope}" if a.role == "Azure Service Bus Data Receiver"]) == toset(["media subscription:footage/metadata", "media subscription:footage/proxy", "keeper queue:ingest", "keeper queue:expire", "keeper queue:reprocess", "keeper subscription:footage/retention"])
+    condition     = toset([for a in output.assignments : "${a.identity} ${a.scope}" if a.role == "Azure Service Bus Data Receiver"]) == toset(["media subscription:footage/metadata", "media subscription:footage/digest", "media subscription:footage/proxy", "media queue:segment", "keeper queue:ingest", "keeper queue:expire", "keeper queue:reprocess", "keeper subscription:footage/retention"])
     error_message = "a zone may take another zone's messages"
   }
   assert {
@@ -176,16 +176,16 @@ run "each_app_runs_its_zone_only" {
 
   assert {
     condition = alltrue([for zone, off in {
-      web    = ["metadata", "proxy", "ingest", "retention", "expire", "reconcile", "reprocess"]
-      media  = ["flag", "unflag", "search", "detail", "playback", "audit", "resubmit", "release", "health", "ingest", "retention", "expire", "reconcile", "reprocess"]
-      keeper = ["flag", "unflag", "search", "detail", "playback", "audit", "resubmit", "release", "health", "metadata", "proxy"]
+      web    = ["metadata", "digest", "proxy", "segment", "ingest", "retention", "expire", "reconcile", "reprocess"]
+      media  = ["flag", "unflag", "search", "detail", "playback", "playlist", "audit", "resubmit", "release", "health", "ingest", "retention", "expire", "reconcile", "reprocess"]
+      keeper = ["flag", "unflag", "search", "detail", "playback", "playlist", "audit", "resubmit", "release", "health", "metadata", "digest", "proxy", "segment"]
     } : alltrue([for name in off : azurerm_linux_function_app.this[zone].app_settings["AzureWebJobs.${name}.Disabled"] == "true"])])
     error_message = "an app runs a function of another zone"
   }
   assert {
     condition = alltrue([for zone, on in {
-      web    = ["flag", "unflag", "search", "detail", "playback", "audit", "resubmit", "release", "health"]
-      media  = ["metadata", "proxy"]
+      web    = ["flag", "unflag", "search", "detail", "playback", "playlist", "audit", "resubmit", "release", "health"]
+      media  = ["metadata", "digest", "proxy", "segment"]
       keeper = ["ingest", "retention", "expire", "reconcile", "reprocess"]
     } : alltrue([for name in on : !contains(keys(azurerm_linux_function_app.this[zone].app_settings), "AzureWebJobs.${name}.Disabled")])])
     error_message = "an app does not run a function of its zone"

@@ -18,7 +18,7 @@ run "queues" {
   command = plan
 
   assert {
-    condition     = toset(keys(azurerm_servicebus_queue.this)) == toset(["ingest", "expire", "reprocess"]) && toset(keys(azurerm_servicebus_topic.this)) == toset(["footage"]) && toset(keys(azurerm_servicebus_subscription.this)) == toset(["footage/metadata", "footage/proxy", "footage/retention"])
+    condition     = toset(keys(azurerm_servicebus_queue.this)) == toset(["ingest", "segment", "expire", "reprocess"]) && toset(keys(azurerm_servicebus_topic.this)) == toset(["footage"]) && toset(keys(azurerm_servicebus_subscription.this)) == toset(["footage/metadata", "footage/digest", "footage/proxy", "footage/retention"])
     error_message = "the entities are not those that the stages use"
   }
   assert {
@@ -28,6 +28,11 @@ run "queues" {
   assert {
     condition     = alltrue([for e in concat(values(azurerm_servicebus_queue.this), values(azurerm_servicebus_subscription.this)) : contains(["PT1M", "PT5M"], e.lock_duration)])
     error_message = "a lock is longer than Azure's five minutes, or too short"
+  }
+  assert {
+    condition = alltrue([for e in [azurerm_servicebus_queue.this["segment"], azurerm_servicebus_subscription.this["footage/metadata"],
+    azurerm_servicebus_subscription.this["footage/digest"], azurerm_servicebus_subscription.this["footage/proxy"]] : e.lock_duration == "PT5M"])
+    error_message = "a stage that reads recordings would lose its message to a hiccup of one minute"
   }
   assert {
     condition     = alltrue([for e in concat(values(azurerm_servicebus_queue.this), values(azurerm_servicebus_subscription.this)) : e.dead_lettering_on_message_expiration]) && alltrue([for s in azurerm_servicebus_subscription.this : s.dead_lettering_on_filter_evaluation_error])
@@ -42,6 +47,10 @@ run "queues" {
     error_message = "2.7 million pending disposals do not fit, or die before they are due"
   }
   assert {
+    condition     = azurerm_servicebus_queue.this["segment"].max_size_in_megabytes >= 3 * 1300000 * 1100 / 1000000
+    error_message = "the chunks of three days do not fit: while media stands still proxy would fail, too"
+  }
+  assert {
     condition     = azurerm_servicebus_namespace.this.sku == "Premium" && azurerm_servicebus_namespace.this.capacity == 1 && azurerm_servicebus_namespace.this.premium_messaging_partitions == 1
     error_message = "not Service Bus Premium"
   }
@@ -53,6 +62,7 @@ run "filters" {
   assert {
     condition = { for key, r in azurerm_servicebus_subscription_rule.this : key => r.correlation_filter[0].label } == {
       "footage/metadata/received"  = "received", "footage/metadata/metadata" = "metadata"
+      "footage/digest/received"    = "received", "footage/digest/digest" = "digest"
       "footage/proxy/received"     = "received", "footage/proxy/proxy" = "proxy"
       "footage/retention/received" = "received", "footage/retention/retention" = "retention"
     }

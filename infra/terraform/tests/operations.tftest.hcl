@@ -96,11 +96,11 @@ run "everything_is_watched" {
     error_message = "a diagnostic setting leaves logs out"
   }
   assert {
-    condition     = toset(keys(azurerm_monitor_scheduled_query_rules_alert_v2.this)) == toset(["ingest", "metadata", "proxy", "retention", "expire", "reprocess", "reconcile", "disposal-lag", "breaker", "paused", "digest", "custody", "failures", "tampering"])
+    condition     = toset(keys(azurerm_monitor_scheduled_query_rules_alert_v2.this)) == toset(["ingest", "metadata", "digest", "proxy", "segment", "retention", "expire", "reprocess", "reconcile", "disposal-lag", "breaker", "paused", "mismatch", "custody", "failures", "tampering"])
     error_message = "a failure path has no alert"
   }
   assert {
-    condition     = toset(keys(azurerm_monitor_metric_alert.this)) == toset(["dead-letters", "stuck", "capacity", "event-grid", "health", "ledger"]) && length(azurerm_monitor_activity_log_alert.this) == 4
+    condition     = toset(keys(azurerm_monitor_metric_alert.this)) == toset(["dead-letters", "stuck", "backlog", "capacity", "event-grid", "health", "ledger"]) && length(azurerm_monitor_activity_log_alert.this) == 4
     error_message = "a failure path has no alert"
   }
   assert {
@@ -112,12 +112,27 @@ run "everything_is_watched" {
     error_message = "dead letters do not alert at the first"
   }
   assert {
+    condition = { for name, a in azurerm_monitor_metric_alert.this : name => [for d in a.criteria[0].dimension : "${d.name} ${d.operator} ${join(" ", d.values)}"] if length(a.criteria[0].dimension) > 0 } == {
+      dead-letters = ["EntityName Include *"], stuck = ["EntityName Exclude segment"], backlog = ["EntityName Include segment"]
+      capacity     = ["EntityName Include *"], ledger = ["StatusCode Include 429"]
+    }
+    error_message = "an alert watches other queues than it says"
+  }
+  assert {
+    condition     = azurerm_monitor_metric_alert.this["backlog"].window_size == "P1D" && azurerm_monitor_metric_alert.this["stuck"].window_size == "PT1H"
+    error_message = "the evening's chunks would alert every day, or a stage that stands still only tomorrow"
+  }
+  assert {
     condition     = strcontains(azurerm_monitor_scheduled_query_rules_alert_v2.this["tampering"].criteria[0].query, "22222222-2222-2222-2222-222222222222") && strcontains(azurerm_monitor_scheduled_query_rules_alert_v2.this["tampering"].criteria[0].query, "stbwvtestuksev")
     error_message = "the tampering alert does not know keeper or the account"
   }
   assert {
     condition     = strcontains(azurerm_monitor_scheduled_query_rules_alert_v2.this["expire"].criteria[0].query, "toint(line.delivery) >= 10")
     error_message = "a stage's alert comes before or after its last delivery"
+  }
+  assert {
+    condition     = strcontains(azurerm_monitor_scheduled_query_rules_alert_v2.this["digest"].criteria[0].query, "line['function']) == 'digest'") && strcontains(azurerm_monitor_scheduled_query_rules_alert_v2.this["mismatch"].criteria[0].query, "== 'digest.mismatch'")
+    error_message = "the stage digest and a digest that does not match are taken for each other"
   }
   assert {
     condition     = azurerm_consumption_budget_resource_group.this["budget"].amount == 20000 && azurerm_monitor_action_group.on_call.email_receiver[0].email_address == "on-call@force.example"
