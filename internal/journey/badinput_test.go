@@ -112,6 +112,7 @@ func TestBadMessages(t *testing.T) {
 		{"ingest", "", strings.Repeat(" ", 900<<10)},
 		{"footage", "received", fmt.Sprintf(`{"evidence":%q}`, unknown)},
 		{"footage", "proxy", `{"evidence":"../../etc/passwd"}`},
+		{"segment", "", fmt.Sprintf(`{"evidence":%q,"chunk":1}`, unknown)}, {"segment", "", `{"evidence":"../../x","chunk":-1}`},
 		{"expire", "", fmt.Sprintf(`{"evidence":%q,"epoch":1}`, unknown)},
 		{"expire", "", `{"evidence":"` + strings.Repeat("x", 100000) + `","epoch":-1}`},
 		{"reprocess", "", `{"evidence":"x","stages":["expire"]}`},
@@ -126,7 +127,7 @@ func TestBadMessages(t *testing.T) {
 		ok(t, sender.SendMessage(t.Context(), message, nil))
 		ok(t, sender.Close(t.Context()))
 	}
-	const wanted = 7 + 3 + 1 + 2 + 1 // ingest, the topic's three subscriptions, proxy, expire, reprocess
+	const wanted = 7 + 4 + 1 + 2 + 2 + 1 // ingest, the topic's four subscriptions, proxy, segment, expire, reprocess
 	ok(t, journey.Wait(within(t, 2*time.Minute), "each bad message is a dead letter", func() (bool, error) {
 		n, err := held(rig, "deadLettered")
 		if n != wanted {

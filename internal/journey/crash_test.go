@@ -107,7 +107,7 @@ func (m machine) verify(t *testing.T, records map[string]evidence.Record) {
 		if err != nil {
 			t.Error(err)
 		}
-		for op, most := range map[evidence.Operation]int{evidence.OpReceive: 1, evidence.OpSchedule: 1, evidence.OpMetadata: 1, evidence.OpProxy: 1} {
+		for op, most := range map[evidence.Operation]int{evidence.OpReceive: 1, evidence.OpSchedule: 1, evidence.OpMetadata: 1, evidence.OpDigest: 1} {
 			n := 0
 			for _, e := range chain {
 				if e.Operation == op {

@@ -1,95 +1,128 @@
 package journey
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"bwv/internal/evidence"
+	"bwv/internal/hls"
 )
 
 // Played is what a player got.
 type Played struct {
-	Segments int
-	Seconds  float64
+	Seconds  float64 // of the pictures
+	Gaps     float64 // seconds of them that there is nothing of
+	Segments int     // of pictures and sounds
+	Sounds   int
 	Bytes    int64
+	Ended    bool
+	Files    map[string][]byte // by playlist: the header and all segments behind each other
 }
 
-// Play fetches one record's playlist and every segment it names, as a player does: by ranges, through the links alone.
+// Play fetches one record's playlists and every segment they name, as a player does: by ranges, through the links alone. An error when the proxy has
+// not ended.
 func (c Client) Play(ctx context.Context, id evidence.ID) (Played, error) {
-	answer, err := c.Do(ctx, http.MethodGet, "/api/evidence/"+string(id)+"/playback", nil)
+	played, err := c.Watch(ctx, id)
+	if err == nil && !played.Ended {
+		err = fmt.Errorf("the proxy of %s is still growing, at %.1f s", id, played.Seconds)
+	}
+	return played, err
+}
+
+// Watch is Play for a proxy that may still be growing.
+func (c Client) Watch(ctx context.Context, id evidence.ID) (played Played, err error) {
+	played.Files = map[string][]byte{}
+	at := "/api/evidence/" + string(id) + "/playback"
+	master, err := c.text(ctx, at)
 	if err != nil {
-		return Played{}, err
+		return played, err
 	}
-	if answer.Status != http.StatusOK {
-		return Played{}, fmt.Errorf("playback of %s: status %d: %.300s", id, answer.Status, answer.Body)
+	names := []string{}
+	for _, m := range regexp.MustCompile(`(?m)^(playback/[^\s#]+)$|URI="(playback/[^"]+)"`).FindAllStringSubmatch(string(master), -1) {
+		names = append(names, strings.TrimPrefix(m[1]+m[2], "playback/"))
 	}
-	initial := regexp.MustCompile(`^#EXT-X-MAP:URI="([^"]+)",BYTERANGE="(\d+)@(\d+)"`)
-	var played Played
-	var length, offset int64
-	ended := false
-	for lines := bufio.NewScanner(bytes.NewReader(answer.Body)); lines.Scan(); {
-		line := lines.Text()
-		switch {
-		case strings.HasPrefix(line, "#EXT-X-MAP"):
-			m := initial.FindStringSubmatch(line)
-			if m == nil {
-				return played, fmt.Errorf("playlist of %s: %.60q has no byte range", id, line)
-			}
-			length, offset = number(m[2]), number(m[3])
-			if err := played.fetch(ctx, m[1], offset, length); err != nil {
-				return played, err
-			}
-		case strings.HasPrefix(line, "#EXTINF:"):
-			seconds, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimPrefix(line, "#EXTINF:"), ","), 64)
-			if err != nil {
-				return played, fmt.Errorf("playlist of %s: %w", id, err)
-			}
-			played.Seconds += seconds
-		case strings.HasPrefix(line, "#EXT-X-BYTERANGE:"):
-			size, at, _ := strings.Cut(strings.TrimPrefix(line, "#EXT-X-BYTERANGE:"), "@")
-			length, offset = number(size), number(at)
-		case line == "#EXT-X-ENDLIST":
-			ended = true
-		case line != "" && line[0] != '#':
-			if err := played.fetch(ctx, line, offset, length); err != nil {
-				return played, err
-			}
-			played.Segments++
+	played.Ended = true
+	for _, name := range names {
+		text, err := c.text(ctx, at+"/"+name)
+		if err != nil {
+			return played, err
+		}
+		if err := played.media(ctx, name, text); err != nil {
+			return played, fmt.Errorf("%s of %s: %w", name, id, err)
 		}
 	}
-	if !ended || played.Segments == 0 {
-		return played, fmt.Errorf("playlist of %s has %d segments, ended: %v", id, played.Segments, ended)
+	if played.Segments == 0 {
+		return played, fmt.Errorf("the master playlist of %s leads to nothing: %.200s", id, master)
 	}
 	return played, nil
 }
 
-// number reads digits that a pattern has matched, or 0: the fetch that follows then fails.
-func number(digits string) int64 {
-	n, _ := strconv.ParseInt(digits, 10, 64)
-	return n
+func (c Client) text(ctx context.Context, path string) ([]byte, error) {
+	answer, err := c.Do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status != http.StatusOK {
+		return nil, fmt.Errorf("%s: status %d: %.300s", path, answer.Status, answer.Body)
+	}
+	return answer.Body, nil
 }
 
-func (p *Played) fetch(ctx context.Context, link string, offset, length int64) error {
+// media plays one media playlist.
+func (p *Played) media(ctx context.Context, name string, text []byte) error {
+	m, err := hls.Parse(text)
+	if err != nil {
+		return err
+	}
+	var file bytes.Buffer
+	if err := p.fetch(ctx, &file, m.Init, hls.Range{}); err != nil {
+		return err
+	}
+	for _, s := range m.Segments {
+		if name == evidence.Pictures {
+			p.Seconds += s.Seconds
+		}
+		if s.Gap {
+			p.Gaps += s.Seconds
+			continue
+		}
+		if err := p.fetch(ctx, &file, s.URI, s.Range); err != nil {
+			return err
+		}
+		p.Segments++
+	}
+	if name != evidence.Pictures {
+		p.Sounds++
+	}
+	p.Ended = p.Ended && m.Ended
+	p.Files[name] = file.Bytes()
+	return nil
+}
+
+// fetch reads a range of a file, all of it where the range is empty.
+func (p *Played) fetch(ctx context.Context, into io.Writer, link string, part hls.Range) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 	if err != nil {
 		return fmt.Errorf("a segment's link does not parse") // the link is a key: it stays out of messages
 	}
-	r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
+	want := http.StatusOK
+	if part.Bytes > 0 {
+		want = http.StatusPartialContent
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", part.Offset, part.Offset+part.Bytes-1))
+	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return fmt.Errorf("fetching a segment failed")
 	}
 	defer response.Body.Close()
-	n, err := io.Copy(io.Discard, response.Body)
-	if err != nil || response.StatusCode != http.StatusPartialContent || n != length {
-		return fmt.Errorf("segment at %d: status %d, %d of %d bytes: %v", offset, response.StatusCode, n, length, err)
+	n, err := io.Copy(into, response.Body)
+	if err != nil || response.StatusCode != want || part.Bytes > 0 && n != part.Bytes {
+		return fmt.Errorf("segment at %s: status %d, %d bytes: %v", part, response.StatusCode, n, err)
 	}
 	p.Bytes += n
 	return nil

@@ -144,19 +144,35 @@ func (r *Rig) Stored(ctx context.Context, path string) (bool, error) {
 
 // Renditions counts what is kept of one record beside its original.
 func (r *Rig) Renditions(ctx context.Context, id evidence.ID) (int, error) {
-	client, err := r.Blobs()
+	files, err := Renditions(ctx, r.Addresses.Blob, id)
+	return len(files), err
+}
+
+// Renditions reads all that is kept of one record beside its original, from the blob storage at addr, by name.
+func Renditions(ctx context.Context, addr string, id evidence.ID) (map[string][]byte, error) {
+	client, err := azblob.NewClientFromConnectionString(azurite.ConnectionString(addr), nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	prefix, n := string(id)+"/", 0
+	files, prefix := map[string][]byte{}, string(id)+"/"
 	for pager := client.NewListBlobsFlatPager("renditions", &azblob.ListBlobsFlatOptions{Prefix: &prefix}); pager.More(); {
 		page, err := pager.NextPage(ctx)
 		if err != nil {
-			return n, err
+			return nil, err
 		}
-		n += len(page.Segment.BlobItems)
+		for _, item := range page.Segment.BlobItems {
+			answer, err := client.DownloadStream(ctx, "renditions", *item.Name, nil)
+			if err != nil {
+				return nil, err
+			}
+			body, err := io.ReadAll(answer.Body)
+			if err != nil {
+				return nil, err
+			}
+			files[strings.TrimPrefix(*item.Name, prefix)] = body
+		}
 	}
-	return n, nil
+	return files, nil
 }
 
 // Processed waits until n records have been through every stage, and returns all records by their blob's path.
@@ -173,7 +189,7 @@ func (c Client) Processed(ctx context.Context, n int) (map[string]evidence.Recor
 		done := 0
 		for _, record := range all {
 			records[record.Original.Path] = record
-			if record.Media.State != "" && record.Proxy.State != "" && record.Retention.State != evidence.Received {
+			if record.Media.State != "" && !record.Digest.At.IsZero() && proxied(record) && record.Retention.State != evidence.Received {
 				done++
 			}
 		}
@@ -183,6 +199,11 @@ func (c Client) Processed(ctx context.Context, n int) (map[string]evidence.Recor
 		return true, err
 	})
 	return records, err
+}
+
+// proxied tells whether the proxy has come to its end.
+func proxied(r evidence.Record) bool {
+	return r.Proxy.State == evidence.ProxyReady || r.Proxy.State == evidence.ProxyFailed
 }
 
 // Pending counts the disposals that Service Bus holds.

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"bwv/internal/standin/eventgrid"
 	"bwv/internal/standin/servicebus"
@@ -57,7 +59,8 @@ func readServiceBus(dir string) (servicebus.Config, error) {
 	return servicebus.ParseConfig(f)
 }
 
-// createContainers makes the blob containers that are not there yet.
+// createContainers makes the blob containers that are not there yet, and lets players read from pages of other origins, as infra/terraform/storage.tf
+// lets the portal's. On one machine the portal's origin is whatever port is free; what may be read is up to the links' signatures.
 func createContainers(ctx context.Context, connection string, names []string) error {
 	client, err := azblob.NewClientFromConnectionString(connection, nil)
 	if err != nil {
@@ -67,6 +70,11 @@ func createContainers(ctx context.Context, connection string, names []string) er
 		if _, err := client.CreateContainer(ctx, name, nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
 			return fmt.Errorf("creating container %s: %w", name, err)
 		}
+	}
+	rule := service.CORSRule{AllowedOrigins: to.Ptr("*"), AllowedMethods: to.Ptr("GET,HEAD,OPTIONS"), AllowedHeaders: to.Ptr("range,x-ms-version,x-ms-range"),
+		ExposedHeaders: to.Ptr("content-length,content-range,accept-ranges,etag"), MaxAgeInSeconds: to.Ptr[int32](600)}
+	if _, err := client.ServiceClient().SetProperties(ctx, &service.SetPropertiesOptions{CORS: []*service.CORSRule{&rule}}); err != nil {
+		return fmt.Errorf("letting players read: %w", err)
 	}
 	return nil
 }
