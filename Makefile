@@ -19,7 +19,7 @@ demo: setup package ## show and check the main job from upload to erasure, on fr
 test: package ## run every test: unit, contracts, stand-ins, end to end
 	@scripts/setup test
 	go vet ./...
-	go test -race -timeout 20m ./...
+	go test -race -timeout 45m ./...
 
 .PHONY: check
 check: lint test demo infra-test ## what CI runs
@@ -31,11 +31,19 @@ lint: ## formatting, vet and staticcheck
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: bench
-bench: bench-pipeline bench-standins ## measure everything; the tables go into docs/benchmarks.md
+bench: bench-pipeline bench-proxies bench-peers bench-standins ## measure everything; the tables go into docs/benchmarks.md
 
 .PHONY: bench-pipeline
 bench-pipeline: setup package ## measure the pipeline against bare ffmpeg, its memory, and the way of a recording
-	@go run ./cmd/bench
+	@go run ./cmd/bench -only system
+
+.PHONY: bench-proxies
+bench-proxies: setup package ## measure the proxies: CPU, bytes, time to watch, wall time, memory (ARGS=-quick for a look); needs 5 GB of disk in TMPDIR
+	@go run ./cmd/bench -only proxies $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: setup ## measure the proxy's settings against other systems' on the same clips: CPU, bytes, likeness
+	@go run ./cmd/sweep -quick
 
 .PHONY: bench-standins
 bench-standins: setup ## measure the stand-ins; needs 4 GB of disk in TMPDIR

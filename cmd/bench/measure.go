@@ -21,7 +21,7 @@ type bench struct {
 	dir     string
 	source  string
 	uploads int
-	profile string // the encoder's arguments, as the records tell them
+	pass    pass // the source in one pass, as its record tells the settings
 }
 
 // copyOf gives a file a name of its own, since a name is an upload.
@@ -44,12 +44,12 @@ func (b *bench) here() error {
 	return os.WriteFile(to, content, 0o600)
 }
 
-// journeys times single recordings on an idle system: from the end of the upload to the record, the disposal and the first playable second.
+// journeys times single recordings on an idle system: from the end of the upload to the record, the disposal, the first playable second, the whole proxy.
 func (b *bench) journeys(ctx context.Context, rounds int) error {
 	if err := b.here(); err != nil {
 		return err
 	}
-	var recorded, scheduled, playable []time.Duration
+	var all [4][]time.Duration
 	for n := range rounds {
 		file, err := b.copyOf(b.source, fmt.Sprintf("single-%02d.mp4", n))
 		if err != nil {
@@ -59,34 +59,53 @@ func (b *bench) journeys(ctx context.Context, rounds int) error {
 		if err != nil {
 			return err
 		}
-		end := time.Now()
 		b.uploads++
-		var first, due, ready time.Duration
-		for ready == 0 {
-			r, ok, err := b.find(ctx, docked[0].Blob)
-			since := time.Since(end)
-			switch {
-			case err != nil:
-				return err
-			case !ok:
-			case r.Proxy.State == evidence.ProxyFailed:
-				return fmt.Errorf("no proxy: %+v", r.Attention)
-			default:
-				first = earliest(first, since, true)
-				due = earliest(due, since, r.Retention.State == evidence.Scheduled)
-				ready = earliest(ready, since, r.Proxy.State == evidence.ProxyReady && due > 0)
-				b.profile = r.Proxy.Profile
-			}
-			if err := journey.Until(ctx, time.Now().Add(5*time.Millisecond)); err != nil {
-				return err
-			}
+		one, err := b.journey(ctx, docked[0].Blob, time.Now())
+		if err != nil {
+			return err
 		}
-		recorded, scheduled, playable = append(recorded, first), append(scheduled, due), append(playable, ready)
+		for i := range all {
+			all[i] = append(all[i], one[i])
+		}
+		if _, err := b.Client.Processed(ctx, b.uploads); err != nil { // the next one finds an idle system
+			return err
+		}
 	}
-	row("end of upload to the record (median of %d, worst)", "%s, %s", rounds, median(recorded), slices.Max(recorded).Round(time.Millisecond))
-	row("end of upload to the scheduled disposal", "%s, %s", median(scheduled), slices.Max(scheduled).Round(time.Millisecond))
-	row("end of upload to the first playable second, 5.8 s of 1080p30", "%s, %s", median(playable), slices.Max(playable).Round(time.Millisecond))
+	for i, what := range []string{"the record (median of %d, worst)", "the scheduled disposal (of %d)", "the first playable second, 5.8 s of 1080p30 (of %d)", "the whole proxy (of %d)"} {
+		row("end of upload to "+what, "%s, %s", rounds, median(all[i]), slices.Max(all[i]).Round(time.Millisecond))
+	}
 	return nil
+}
+
+// journey waits for a recording and says how long after end there was its record, its disposal, something to watch, all of it.
+func (b *bench) journey(ctx context.Context, path string, end time.Time) (at [4]time.Duration, err error) {
+	for at[1] == 0 || at[3] == 0 {
+		r, ok, err := find(ctx, b.Client, path)
+		if err != nil {
+			return at, err
+		}
+		if ok && r.Proxy.State == evidence.ProxyFailed {
+			return at, fmt.Errorf("no proxy: %+v", r.Attention)
+		}
+		if ok && at[2] == 0 {
+			playable, err := beginning(ctx, b.Client, r.ID)
+			if err != nil {
+				return at, err
+			}
+			at[2] = earliest(at[2], time.Since(end), playable)
+		}
+		since := time.Since(end)
+		at[0] = earliest(at[0], since, ok)
+		at[1] = earliest(at[1], since, ok && r.Retention.State == evidence.Scheduled)
+		at[3] = earliest(at[3], since, ok && r.Proxy.State == evidence.ProxyReady && at[2] > 0)
+		if at[3] > 0 {
+			b.pass = pass{profile: r.Proxy.Profile, seconds: r.Proxy.Seconds, rate: float64(r.Proxy.Frames) / r.Proxy.Seconds, sound: true}
+		}
+		if err := journey.Until(ctx, time.Now().Add(5*time.Millisecond)); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
 }
 
 func earliest(seen, now time.Duration, happened bool) time.Duration {
@@ -101,8 +120,9 @@ func median(d []time.Duration) time.Duration {
 	return d[len(d)/2].Round(time.Millisecond)
 }
 
-func (b *bench) find(ctx context.Context, path string) (evidence.Record, bool, error) {
-	all, err := b.Client.All(ctx)
+// find is the record of an upload, and whether there is one yet.
+func find(ctx context.Context, c journey.Client, path string) (evidence.Record, bool, error) {
+	all, err := c.All(ctx)
 	i := slices.IndexFunc(all, func(r evidence.Record) bool { return r.Original.Path == path })
 	if err != nil || i < 0 {
 		return evidence.Record{}, false, err
@@ -175,7 +195,7 @@ func (b *bench) throughput(ctx context.Context, clips int) error {
 	return nil
 }
 
-// bare runs the bare commands, as many at once as the handler does, and returns their CPU.
+// bare runs the bare commands, and returns their CPU.
 func (b *bench) bare(ctx context.Context, files []string) (time.Duration, error) {
 	var total time.Duration
 	for i, file := range files {
@@ -183,15 +203,17 @@ func (b *bench) bare(ctx context.Context, files []string) (time.Duration, error)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return 0, err
 		}
+		one := b.pass
+		one.file, one.out = file, filepath.Join(dir, "proxy.mp4")
 		probe := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-of", "json", "-show_format", "-show_streams", file)
-		proxy := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-v", "error", "-y", "-i", file}, strings.Fields(b.profile)...)...)
-		proxy.Dir = dir
-		for _, command := range []*exec.Cmd{probe, proxy} {
-			if out, err := command.CombinedOutput(); err != nil {
-				return 0, fmt.Errorf("%s: %w: %.500s", command, err, out)
-			}
-			total += command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+		if out, err := probe.CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("%s: %w: %.500s", probe, err, out)
 		}
+		spent, err := alone(ctx, one.args())
+		if err != nil {
+			return 0, err
+		}
+		total += spent + probe.ProcessState.UserTime() + probe.ProcessState.SystemTime()
 		if err := os.RemoveAll(dir); err != nil {
 			return 0, err
 		}

@@ -56,7 +56,7 @@ func TestEvents(t *testing.T) {
 // eventPrefix tells events from file names: an event's first word is a stage, or the handler or invocation itself.
 func eventPrefix(text string) bool {
 	first, _, _ := strings.Cut(text, ".")
-	return slices.Contains([]string{"handler", "invocation", "ingest", "metadata", "proxy", "retention", "expire", "reprocess", "reconcile"}, first) &&
+	return slices.Contains([]string{"handler", "invocation", "ingest", "metadata", "digest", "proxy", "segment", "retention", "expire", "reprocess", "reconcile"}, first) &&
 		!slices.Contains([]string{"mp4", "m3u8"}, text[len(first)+1:])
 }
 

@@ -18,17 +18,20 @@ func layers() map[string]layer {
 	return map[string]layer{
 		"internal/evidence":              {0, nil},
 		"internal/gpmf":                  {0, nil},
+		"internal/isobmff":               {0, nil},
+		"internal/hls":                   {0, nil},
+		"internal/kinds":                 {0, nil},
 		"internal/archtest":              {0, nil},
 		"internal/evidence/evidencetest": {1, []string{"internal/evidence"}},
 		"internal/retention":             {1, []string{"internal/evidence"}},
 
-		"internal/pipeline":  {2, []string{"internal/evidence", "internal/retention"}},
-		"internal/custodian": {2, []string{"internal/evidence", "internal/retention"}},
+		"internal/pipeline":  {2, []string{"internal/evidence", "internal/retention", "internal/hls", "internal/isobmff"}},
+		"internal/custodian": {2, []string{"internal/evidence", "internal/retention", "internal/hls"}},
 
 		"internal/blob":       {3, []string{"internal/evidence"}},
 		"internal/cosmos":     {3, []string{"internal/evidence"}},
 		"internal/servicebus": {3, []string{"internal/evidence"}},
-		"internal/ffmpeg":     {3, []string{"internal/evidence", "internal/gpmf"}},
+		"internal/ffmpeg":     {3, []string{"internal/evidence", "internal/gpmf", "internal/isobmff"}},
 		"internal/memory":     {3, []string{"internal/evidence"}},
 		"internal/azfunc":     {3, []string{"internal/evidence"}},
 		"internal/api":        {3, []string{"internal/custodian", "internal/evidence"}},
@@ -45,13 +48,15 @@ func layers() map[string]layer {
 		"internal/standin/servicebus":    {0, nil},
 		"internal/standin/stack":         {1, standins()},
 
-		"internal/journey":   {2, []string{"internal/evidence", "internal/standin/stack", "internal/standin/azurite"}},
-		"cmd/local":          {2, append(standins(), "internal/standin/stack")},
-		"cmd/dock":           {0, nil},
-		"cmd/demo":           {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
-		"cmd/cost":           {0, nil},
-		"internal/infratest": {0, nil},
-		"cmd/bench":          {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
+		"internal/journey/browser": {0, nil},
+		"internal/journey":         {2, []string{"internal/evidence", "internal/hls", "internal/standin/stack", "internal/standin/azurite"}},
+		"cmd/local":                {2, append(standins(), "internal/standin/stack")},
+		"cmd/dock":                 {0, nil},
+		"cmd/demo":                 {3, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence")},
+		"cmd/cost":                 {0, nil},
+		"cmd/sweep":                {0, nil},
+		"internal/infratest":       {0, nil},
+		"cmd/bench":                {4, append(standins(), "internal/standin/stack", "internal/journey", "internal/evidence", "internal/ffmpeg", "internal/hls", "internal/isobmff")},
 	}
 }
 
@@ -72,6 +77,8 @@ func owners() []owner {
 		{azure + "data/azcosmos", []string{"internal/cosmos"}},
 		{azure + "messaging/azservicebus", []string{"internal/servicebus", "internal/standin/*"}},
 		{"github.com/Azure", []string{"internal/blob", "internal/cosmos", "internal/servicebus", "cmd/handler", "cmd/dock", "internal/journey", "internal/standin/*"}},
+		{"github.com/chromedp", []string{"internal/journey/browser"}},
+		{"gonum.org/v1/plot", []string{"cmd/sweep"}},
 		{"github.com/u2takey/ffmpeg-go", []string{"internal/ffmpeg"}},
 	}
 }
@@ -98,7 +105,7 @@ func wrong(from, path string) string {
 		}
 		return ""
 	}
-	if row.level == 0 && slices.Contains([]string{"internal/evidence", "internal/gpmf", "internal/archtest"}, from) {
+	if row.level == 0 && slices.Contains([]string{"internal/evidence", "internal/gpmf", "internal/isobmff", "internal/hls", "internal/kinds", "internal/archtest"}, from) {
 		return fmt.Sprintf("%s has the standard library only, not %s", from, path)
 	}
 	for _, o := range owners() {
