@@ -21,8 +21,11 @@ type point struct {
 	quality
 }
 
-// least is the cheapest round: what disturbs a child can only make it dearer.
-func (p *point) least() float64 { return slices.Min(p.CPU) }
+// typical is the median of the rounds. The cheapest would favour what was run most often.
+func (p *point) typical() float64 {
+	s := slices.Sorted(slices.Values(p.CPU))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
 
 func (p *point) key() string { return fmt.Sprintf("%s|%s|%s|%g", p.Set, p.Name, p.Clip, p.CRF) }
 
@@ -137,7 +140,7 @@ func (j *journal) names(set string) (list []string) {
 // curve is a row's samples on a clip.
 func (j *journal) curve(set, name, clip string) (list []sample) {
 	for _, p := range j.find(set, name, clip) {
-		list = append(list, sample{ssim: p.SSIM, cpu: p.least(), bytes: float64(p.Bytes)})
+		list = append(list, sample{ssim: p.SSIM, cpu: p.typical(), bytes: float64(p.Bytes)})
 	}
 	return list
 }

@@ -39,13 +39,13 @@ func number(format string, v float64) string {
 	return fmt.Sprintf(format, v)
 }
 
-// multiple is a row's CPU over the bare decoder's on the same clip, each the cheapest of its rounds; without an entry for crf, at the only setting.
+// multiple is a row's CPU over the bare decoder's on the same clip, each the median of its rounds.
 func (j *journal) multiple(set, name, clip string, crf float64) float64 {
 	bare, p := j.index[(&point{Set: "decode", Name: floor, Clip: clip}).key()], j.index[(&point{Set: set, Name: name, Clip: clip, CRF: crf}).key()]
 	if bare == nil || p == nil {
 		return math.NaN()
 	}
-	return p.least() / bare.least()
+	return p.typical() / bare.typical()
 }
 
 // over collects a figure from each clip of a set and leaves out the clips that have none.
@@ -158,7 +158,7 @@ func wholeRow(out io.Writer, e entry, crf float64, j *journal) {
 		}
 		kbps := float64(p.Bytes) * 8 / p.Seconds / 1000
 		if clip == fullHD {
-			hd, minute = kbps, p.least()/p.Seconds*60
+			hd, minute = kbps, p.typical()/p.Seconds*60
 		}
 		rate, ssim, low, psnr = append(rate, kbps), append(ssim, p.SSIM), append(low, p.Low), append(psnr, p.PSNR)
 		cpu = append(cpu, j.multiple(e.Set, e.Name, clip, crf))
@@ -218,7 +218,7 @@ func (j *journal) versus(e entry, clip string) (cpu, bytes float64, err error) {
 		return 0, 0, errOutside
 	}
 	cpu, bytes, err = at(j.curve("final", chosen, clip), theirs[0].SSIM)
-	return cpu / theirs[0].least(), bytes / float64(theirs[0].Bytes), err
+	return cpu / theirs[0].typical(), bytes / float64(theirs[0].Bytes), err
 }
 
 // optionTable sets each option beside the default at the option's quality: what the option needs, as a multiple of the default.

@@ -178,7 +178,7 @@ func TestNumbers(t *testing.T) {
 // TestJournal is interrupted between two rounds: what was measured before is there again, and joined.
 func TestJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.json")
-	for round, cpu := range []float64{2, 1.5} {
+	for round, cpu := range []float64{2, 9, 1.5} {
 		j, err := openJournal(path)
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +200,7 @@ func TestJournal(t *testing.T) {
 	}
 	defer j.close()
 	curve := j.curve("final", "a", "c")
-	if len(curve) != 1 || curve[0] != (sample{0.9, 1.5, 100}) {
+	if len(curve) != 1 || curve[0] != (sample{0.9, 2, 100}) {
 		t.Errorf("%+v", curve)
 	}
 	j.add(&point{Set: "final", Name: "b", Clip: "c", CPU: []float64{1}})
