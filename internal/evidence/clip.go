@@ -25,10 +25,13 @@ const (
 	StillWidth   = 160
 )
 
-// Stills are the moments of a chunk's stills: the multiples of StillSeconds from its beginning to before its end.
+// mostStills bounds a strip: a recording may claim that one picture lasts for years.
+const mostStills = 120
+
+// Stills are the moments of a chunk's stills: the multiples of StillSeconds from its beginning to before its end, the first mostStills of them.
 func Stills(from, to float64) []float64 {
 	var at []float64
-	for t := math.Ceil(from/StillSeconds) * StillSeconds; t < to; t += StillSeconds {
+	for t := math.Ceil(from/StillSeconds) * StillSeconds; t < to && len(at) < mostStills; t += StillSeconds {
 		at = append(at, t)
 	}
 	return at

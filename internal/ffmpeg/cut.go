@@ -65,7 +65,6 @@ func (t *Tools) cut(ctx context.Context, src evidence.Source, out evidence.Cutti
 			return evidence.Outline{}, err
 		case s.Offset+s.Size > src.Original.Size:
 			warnings = append(warnings, "the file ends at "+at(c.latest, track.Timescale)+", before its index does: what comes before is here")
-			err = io.EOF
 		default:
 			if err := c.add(ctx, s); err != nil {
 				return evidence.Outline{}, err

@@ -144,6 +144,34 @@ func TestOriginalGoesMeanwhile(t *testing.T) {
 	}
 }
 
+// TestOriginalGoesBeforeThePlan is whole: what was begun goes, and messages that are still under way make nothing grow again.
+func TestOriginalGoesBeforeThePlan(t *testing.T) {
+	w := newWorld(t)
+	id := w.catalogue(w.upload(path(1), "video abc|"))
+	w.watch.lose = "video-plan.json"
+	c := w.message("proxy")
+	if _, err := w.proxy.Run(t.Context(), evidence.Work{Evidence: id}, c); err == nil {
+		t.Fatal("the plan was not lost")
+	}
+	if _, err := w.digest.Run(t.Context(), evidence.Work{Evidence: id}, w.message("digest")); err != nil {
+		t.Fatal(err)
+	}
+	old := w.deliveries()
+	w.originals.Remove(path(1))
+	if got, err := w.proxy.Run(t.Context(), evidence.Work{Evidence: id}, c); err != nil || got.Outcome != "unreadable" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, d := range old {
+		if got, err := d.run(t.Context()); err != nil || got.Outcome != "stale" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	r := w.get(id)
+	if r.Proxy.State != evidence.ProxyFailed || said(w.verify(id)) != "growing failed" || problems(r) != "proxy:original-missing" {
+		t.Fatalf("%+v %q, the chain says %s", r.Proxy, problems(r), said(w.verify(id)))
+	}
+}
+
 // TestFirstChunkFails has the first chunk fail while the plan is made: the next delivery makes it, and cuts nothing anew.
 func TestFirstChunkFails(t *testing.T) {
 	for _, text := range []string{"video abc", "tape abc"} {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"bwv/internal/evidence"
@@ -232,69 +231,6 @@ func TestBadRecordings(t *testing.T) {
 			t.Errorf("reprocess: %v", err)
 		}
 	})
-}
-
-// TestErasedMeanwhile has the recording erased while its stages work: nothing of it may be left, neither then nor by a late delivery.
-func TestErasedMeanwhile(t *testing.T) {
-	for _, stage := range []string{"metadata", "digest", "proxy", "segment"} {
-		for _, text := range []string{"video abc", "tape abc"} {
-			t.Run(stage+" of "+text, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { erasedMeanwhile(t, stage, text) }) })
-		}
-	}
-}
-
-func erasedMeanwhile(t *testing.T, stage, text string) {
-	w := newWorld(t)
-	w.tool.orderly = true
-	w.tool.findings.Fixes = []evidence.Fix{{Latitude: 51}}
-	id := w.catalogue(w.upload(path(1), text))
-	if _, err := w.retention.Run(t.Context(), evidence.Work{Evidence: id}, w.cause("retention")); err != nil {
-		t.Fatal(err)
-	}
-	var run func() (evidence.Result, error)
-	for _, s := range w.stages() {
-		if string(s.name) == stage {
-			run = func() (evidence.Result, error) { return s.run(t.Context(), evidence.Work{Evidence: id}, w.cause("x")) }
-		}
-	}
-	if stage == "segment" { // there has to be a plan
-		if _, err := w.proxy.Run(t.Context(), evidence.Work{Evidence: id}, w.cause("proxy")); err != nil {
-			t.Fatal(err)
-		}
-		part := w.parts.Drain()[0]
-		run = func() (evidence.Result, error) { return w.segment.Run(t.Context(), part, w.cause("x")) }
-	}
-	erased := false
-	w.tool.during = func() {
-		w.tool.mu.Lock()
-		w.tool.during = nil
-		w.tool.mu.Unlock()
-		w.now = w.now.Add(keep)
-		for _, d := range w.disposals.Due(w.now) {
-			got, err := w.expire.Run(t.Context(), d, w.cause("expire"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			erased = got.Outcome == "expired"
-		}
-	}
-	_, first := run()
-	if !erased {
-		t.Fatal("it was not erased meanwhile: the test does not reach what it is for")
-	}
-	if left := w.names(id); first == nil && len(left) > 0 { // else it comes again
-		t.Fatalf("%s left %v", stage, left)
-	}
-	if got, err := run(); err != nil || got.Outcome != "gone" {
-		t.Fatalf("%s, late: %+v, %v", stage, got, err)
-	}
-	if left := w.names(id); len(left) > 0 {
-		t.Fatalf("%s, late, left %v", stage, left)
-	}
-	if r := w.get(id); r.Retention.State != evidence.Expired || r.Proxy.State == evidence.ProxyReady {
-		t.Fatalf("%+v %+v", r.Retention, r.Proxy)
-	}
-	w.verify(id)
 }
 
 func TestReprocess(t *testing.T) {
