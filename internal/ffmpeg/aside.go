@@ -28,6 +28,8 @@ const (
 	largestAside = 64 << 20 // beyond this many bytes the next keyframe ends a chunk
 	heldAside    = 512 << 20
 	mostSounds   = 4
+	leastAsides  = 256 << 20 // of a recording's asides, and so many times its own size: pictures coded without loss take some tens of it
+	mostAsides   = 100
 	maxWhole     = 1 << 40       // of a recording
 	longRun      = 4 * time.Hour // of CPU: a shift of sound has to be coded, and perhaps pictures without loss
 )
@@ -102,7 +104,7 @@ func (g *going) run(ctx context.Context, asTheyAre bool) (o evidence.Outline, er
 	g.known = make([]evidence.Sound, g.sounds)
 	group, inner := errgroup.WithContext(s.ctx)
 	video, into := io.Pipe()
-	j := job{path: g.tools.ffmpeg.path, args: args, stdout: sink{into, maxWhole}, limits: Limits{CPU: longRun}}
+	j := job{path: g.tools.ffmpeg.path, args: args, stdout: sink{into, leastAsides + mostAsides*g.recording.src.Original.Size}, limits: Limits{CPU: longRun}}
 	group.Go(func() error {
 		o, err = g.pictures(inner, video)
 		_ = video.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // the child must not wait for a reader

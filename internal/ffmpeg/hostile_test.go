@@ -96,7 +96,7 @@ func TestHostile(t *testing.T) {
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	if memory.Sys > 1<<30 {
+	if memory.Sys > 3<<30 { // the test holds what would go into the store
 		t.Errorf("this process took %d MB", memory.Sys>>20)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"bwv/internal/evidence"
 	"bwv/internal/isobmff"
+	"bwv/internal/kinds"
 )
 
 // TestUnheard has sound that nothing can be made of, and too many of it: the rest is heard, and the digest is as it is.
@@ -177,5 +179,21 @@ func TestGoneThrough(t *testing.T) {
 		sound := h.file(t, 0)
 		decoded(t, sound)
 		sameClaps(t, file, sound, true)
+	}
+	for _, kind := range kinds.List() {
+		if !slices.Contains([]string{"ts-high", "ts-wrap", "sound-late-ts", "sound-late-mkv", "sound-early"}, kind.Name) {
+			continue
+		}
+		file := byName(t, kind.Name)
+		h := &heardBy{}
+		if _, err := tools.Cut(t.Context(), (&disk{file: file}).source(t), h); err != nil {
+			t.Fatal(err)
+		}
+		tracks, err := kinds.Sound(t.Context(), file)
+		if err != nil || len(tracks) != len(h.last.Sounds) {
+			t.Fatalf("%s: %+v of %+v, %v", kind.Name, h.last.Sounds, tracks, err)
+		}
+		h.plays(t, 0, tracks[0], kind)
+		t.Logf("%s: from %.3f to %.3f s", kind.Name, tracks[0].First.Seconds(), tracks[0].End.Seconds())
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"bwv/internal/isobmff"
 )
 
-// soundOptions make of a sound what takesOf reads: AAC-LC without a break from the recording's beginning on, its times moved by lead so that none is
-// negative.
+// soundOptions make of a sound what takesOf reads: AAC-LC without a break, its times moved by lead so that none is negative. It begins where the sound
+// does: with the container's clock at ten hours, as a recorder that runs since the morning has it, there would be ten hours of silence to code.
 func soundOptions() ffgo.KwArgs {
 	return ffgo.KwArgs{
-		"af":  fmt.Sprintf("aresample=%d:async=1:min_hard_comp=0.02:first_pts=0,aformat=channel_layouts=mono|stereo", codedRate),
+		"af":  fmt.Sprintf("aresample=%d:async=1:min_hard_comp=0.02,aformat=channel_layouts=mono|stereo", codedRate),
 		"c:a": "aac", "b:a": "96k", "threads": 1, "map_metadata": -1, "map_chapters": -1, "f": "mp4",
 		"movflags": "+empty_moov+default_base_moof+frag_discont", "frag_duration": 2_000_000, // microseconds
 		"avoid_negative_ts": "disabled", "output_ts_offset": lead, "use_editlist": 0,
@@ -43,36 +43,50 @@ func (t *Tools) takesOf(ctx context.Context, number int, origin float64, from io
 	}
 	sound.Channels = channels
 	k := newTaker(number, tracks[0].Timescale, int64(rate), channels)
-	var w *wave
+	h := &handing{tools: t, sound: sound, taker: k, out: out}
 	if number == 0 {
-		w = &wave{}
+		h.wave = &wave{}
 	}
 	begin := int64(math.Round((lead + origin) * float64(k.timescale)))
-	for err == nil {
-		var part isobmff.Chunk
-		if part, err = in.Next(); err == nil {
-			for i, s := range part.Samples {
-				f := frame{at: s.PTS() - begin, data: slices.Clone(part.Data[i])}
-				for k.add(f) { // the child has filled what is to be filled, so this is once or never
+	for {
+		part, err := in.Next()
+		if err != nil {
+			k.end()
+			h.sound.Ended = true
+			return h.hand(ctx)
+		}
+		for i, s := range part.Samples {
+			f := frame{at: s.PTS() - begin, data: slices.Clone(part.Data[i])}
+			if f.at >= longestSound*k.timescale || k.takes >= mostTakes {
+				continue
+			}
+			for more := true; more; {
+				if more = k.add(f); len(k.closed) > 0 {
+					if err := h.hand(ctx); err != nil {
+						return err
+					}
 				}
 			}
-		} else {
-			k.end()
-			sound.Ended = true
-		}
-		takes, failed := t.finish(ctx, k, w, sound.Ended)
-		if failed != nil {
-			return failed
-		}
-		if len(takes) == 0 && !sound.Ended {
-			continue
-		}
-		sound.Takes = k.takes
-		if failed := out(sound, takes); failed != nil {
-			return failed
 		}
 	}
-	return nil
+}
+
+// handing is a sound being handed out.
+type handing struct {
+	tools *Tools
+	sound evidence.Sound
+	taker *taker
+	wave  *wave // nil where there is none to be made
+	out   func(evidence.Sound, []evidence.Take) error
+}
+
+func (h *handing) hand(ctx context.Context) error {
+	takes, err := h.tools.finish(ctx, h.taker, h.wave, h.sound.Ended)
+	if err != nil {
+		return err
+	}
+	h.sound.Takes = h.taker.takes
+	return h.out(h.sound, takes)
 }
 
 // finish turns what a taker has closed into takes. ended says that no more come behind them.

@@ -93,7 +93,7 @@ func (a *Assembly) master(ctx context.Context, id evidence.ID, f facts, sounds [
 }
 
 // peakBits is what a second of pictures and sound may take: the encoder's cap and a sound.
-const peakBits = 1_400_000
+const peakBits = 2_200_000
 
 // complete says that the proxy is ready, and what was wrong on the way. Order: what goes with it, then the commit.
 func (a *Assembly) complete(ctx context.Context, id evidence.ID, f facts, sounds []evidence.Sound, video *hls.Media, size int64, proxy evidence.Proxy, c evidence.Cause) error {
