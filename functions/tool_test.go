@@ -91,7 +91,7 @@ const (
 		"#EXTINF:6.000000,\n#EXT-X-BYTERANGE:5@64\nvideo/00001.mp4\n#EXTINF:1.500000,\n#EXT-X-BYTERANGE:3@69\nvideo/00001.mp4\n#EXT-X-ENDLIST\n"
 	master = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n" +
 		"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Sound 1\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"playback/sound-0.m3u8\"\n" +
-		"#EXT-X-STREAM-INF:BANDWIDTH=1400000,CODECS=\"avc1.42C01E,mp4a.40.2\",RESOLUTION=854x480,AUDIO=\"sound\"\nplayback/video.m3u8\n"
+		"#EXT-X-STREAM-INF:BANDWIDTH=2200000,CODECS=\"avc1.42C01E,mp4a.40.2\",RESOLUTION=854x480,AUDIO=\"sound\"\nplayback/video.m3u8\n"
 	storyboard = "WEBVTT\n\n00:00:00.000 --> 00:00:05.000\nvideo/00000.jpg#xywh=0,0,160,88\n" +
 		"\n00:00:05.000 --> 00:00:10.000\nvideo/00001.jpg#xywh=0,0,160,88\n\n00:00:10.000 --> 00:00:15.000\nvideo/00001.jpg#xywh=160,0,160,88\n"
 )

@@ -34,6 +34,13 @@ func TestStills(t *testing.T) {
 	}
 }
 
+// TestStillsOfYears are bounded: a recording may claim what it likes.
+func TestStillsOfYears(t *testing.T) {
+	if got := evidence.Stills(7, 1e15); len(got) != 120 || got[0] != 10 || got[119] != 605 {
+		t.Errorf("%d stills from %v", len(got), got[:1])
+	}
+}
+
 // TestStillsOfNeighbours cuts a recording anywhere: every moment is in exactly one chunk.
 func TestStillsOfNeighbours(t *testing.T) {
 	for _, timescale := range []int64{30000, 90000, 12800} {

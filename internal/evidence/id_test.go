@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -84,8 +85,12 @@ func FuzzParseID(f *testing.F) {
 	f.Add("lambeth-202611-abcdefghijklmnop2345")
 	f.Add("a--202611-aaaaaaaaaaaaaaaaaaaa")
 	f.Add("../../x")
+	shape := regexp.MustCompile(`^[a-z][a-z0-9-]*-[0-9]{6}-[a-z2-7]{20}$`)
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := evidence.ParseID(s)
+		if (err == nil) != (len(s) <= 80 && shape.MatchString(s)) {
+			t.Fatalf("%q: %v", s, err)
+		}
 		if err != nil {
 			if !errors.Is(err, evidence.Invalid) || id != "" {
 				t.Fatal(id, err)
