@@ -249,5 +249,6 @@ func (r Record) Expired(c Cause) (Record, Entry, error) {
 			n.Tombstone = &t
 		}
 		n.Media, n.Proxy = Media{State: n.Media.State}, Proxy{}
+		n.Attention = slices.DeleteFunc(n.Attention, func(a Attention) bool { return a.Problem == ProblemUnended }) // nobody can end it any more
 	})
 }

@@ -142,12 +142,12 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// stuck is a source that stops giving after its beginning.
+// stuck is a source that stops giving after 300 kB of an answer: its index comes whole, its first pictures do not.
 type stuck struct{ *disk }
 
 func (s stuck) Open(ctx context.Context, o evidence.Original, offset, length int64) (io.ReadCloser, error) {
 	b, err := s.disk.Open(ctx, o, offset, length)
-	return &waits{ReadCloser: b, ctx: ctx, left: 100_000}, err
+	return &waits{ReadCloser: b, ctx: ctx, left: 300_000}, err
 }
 
 type waits struct {
