@@ -2,131 +2,154 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bwv/internal/evidence"
 	"bwv/internal/ffmpeg"
 )
 
-// contest is one recording whose proxy is made in several ways, which take turns.
-type contest struct {
-	name   string
-	source evidence.Source
-	tools  *ffmpeg.Tools
-	dir    string
-	pass   pass
-	chunks int
-	scale  scale
-	floor  []time.Duration // decode only
-	whole  []time.Duration // one pass over all of it
-	pieces []time.Duration // by chunks, this process included
-	self   []time.Duration // of which this process
+// round is one recording whose proxy was made in two ways, and which was decoded, all at the same time on one processor.
+type round struct {
+	Chunks  int
+	Seconds float64
+	Floor   time.Duration // CPU of decoding alone
+	Whole   time.Duration // of one pass over all of it
+	Pieces  time.Duration // of chunks, the process that makes them included
+	Self    time.Duration // of that process
 }
 
-// cpu compares a proxy made by chunks with one pass of the same settings, and with decoding alone.
+// cpu compares a proxy made by chunks with one pass of the same settings, and with decoding alone. Each round is a process of its own that is held to
+// one processor, on which the three take turns every few milliseconds: so whatever else happens to this machine meets all alike. What they are compared
+// for is a few percent, and the same work can be dearer by more than that from one minute to the next.
 func (p *proxies) cpu(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	list := []struct {
+		name, clip string
+		seconds    float64
+		rounds     []round
+	}{{name: "1920x1080, 30 fps", clip: street, seconds: p.seconds}, {name: "768x432, 10 fps", clip: person, seconds: min(139.4, 2*p.seconds)},
+		{name: "768x432, 10 fps", clip: person, seconds: 5 * p.seconds}}
+	processors := make(chan int, runtime.NumCPU())
+	for n := range runtime.NumCPU() {
+		processors <- n
+	}
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for i := range list {
+		film := &list[i]
+		file, err := p.of(ctx, film.clip, film.seconds)
+		if err != nil {
+			return err
+		}
+		film.rounds = make([]round, p.turns)
+		for n := range film.rounds {
+			group.Go(func() error {
+				processor := <-processors
+				defer func() { processors <- processor }()
+				out, err := exec.CommandContext(ctx, "taskset", "-c", fmt.Sprint(processor), self, "-round-of", file).Output()
+				if err != nil {
+					return fmt.Errorf("a round of %s: %w", film.name, err)
+				}
+				return json.Unmarshal(out, &film.rounds[n])
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	title("CPU: by chunks, in one pass, decoding alone")
+	head("recording", "decode only", "one pass", "by chunks", "of which the handler", "one pass : decode", "**chunks : one pass** (each round)")
+	for _, film := range list {
+		report(film.name, film.rounds)
+	}
+	for _, r := range list[0].rounds {
+		p.scale.seconds, p.scale.cost = append(p.scale.seconds, r.Seconds), append(p.scale.cost, r.Pieces)
+	}
+	return nil
+}
+
+// report is a row: CPU-seconds a minute of footage, medians of the rounds.
+func report(name string, rounds []round) {
+	of := func(what func(round) float64) float64 {
+		var list []float64
+		for _, r := range rounds {
+			list = append(list, what(r))
+		}
+		slices.Sort(list)
+		return list[len(list)/2]
+	}
+	minute := func(what func(round) time.Duration) string {
+		return fmt.Sprintf("%.2f s", of(func(r round) float64 { return what(r).Seconds() / r.Seconds * 60 }))
+	}
+	each := ""
+	for _, r := range rounds {
+		each += fmt.Sprintf(" %.3f", r.Pieces.Seconds()/r.Whole.Seconds())
+	}
+	line(fmt.Sprintf("%s, %.0f s, %d chunks", name, rounds[0].Seconds, rounds[0].Chunks), minute(func(r round) time.Duration { return r.Floor }),
+		minute(func(r round) time.Duration { return r.Whole }), minute(func(r round) time.Duration { return r.Pieces }), minute(func(r round) time.Duration { return r.Self }),
+		fmt.Sprintf("%.2f", of(func(r round) float64 { return r.Whole.Seconds() / r.Floor.Seconds() })),
+		fmt.Sprintf("**%.3f** (%s)", of(func(r round) float64 { return r.Pieces.Seconds() / r.Whole.Seconds() }), each[1:]))
+}
+
+// contest is a round, in its own process: it writes what came out.
+func contest(ctx context.Context, file string, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "bwv-round-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	t, stop, err := tools(ctx, 1)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	var list []*contest
-	for _, film := range []struct {
-		name, clip string
-		seconds    float64
-	}{{"1920x1080, 30 fps", street, p.seconds}, {"768x432, 10 fps", person, min(139.4, 2*p.seconds)}} {
-		file, err := p.of(ctx, film.clip, film.seconds)
-		if err != nil {
-			return err
-		}
-		c := &contest{name: film.name, tools: t, dir: p.dir}
-		if c.source, err = p.disk.source(ctx, file); err != nil {
-			return err
-		}
-		if err := c.ready(ctx); err != nil {
-			return err
-		}
-		for n := range p.turns {
-			if err := c.turn(ctx, n); err != nil {
-				return err
-			}
-		}
-		list = append(list, c)
-	}
-	p.scale = list[0].scale
-	title("CPU: by chunks, in one pass, decoding alone")
-	head("recording", "decode only", "one pass", "by chunks", "of which the handler", "one pass : decode", "**chunks : one pass** (each round)")
-	for _, c := range list {
-		c.report()
-	}
-	return nil
-}
-
-// ready makes the first chunk, which tells the settings, and warms the file's pages.
-func (c *contest) ready(ctx context.Context) error {
-	plan, err := cut(ctx, c.tools, c.source, c.dir)
+	d := &disk{}
+	src, err := d.source(ctx, file)
 	if err != nil {
 		return err
 	}
-	clip, err := plan.make(ctx, c.tools, c.source, plan.chunks[0])
-	c.chunks = len(plan.chunks)
-	_, end := plan.chunks[c.chunks-1].Seconds()
-	c.pass = pass{profile: clip.Profile, file: c.source.Original.Path, out: filepath.Join(c.dir, "pass.mp4"), seconds: end, rate: float64(plan.outline.Frames) / end}
-	return err
-}
-
-// turn is one round. The order is another each time: a slow minute of the machine must not always meet the same way.
-func (c *contest) turn(ctx context.Context, n int) error {
-	ways := []func(context.Context) error{c.byChunks, c.inOne, c.decode}
-	for i := range ways {
-		if err := ways[(n+i)%len(ways)](ctx); err != nil {
-			return err
-		}
+	plan, err := cut(ctx, t, src, dir)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func (c *contest) byChunks(ctx context.Context) error {
+	clip, err := plan.make(ctx, t, src, plan.chunks[0]) // it tells the settings
+	if err != nil {
+		return err
+	}
+	r := round{Chunks: len(plan.chunks)}
+	_, r.Seconds = plan.chunks[len(plan.chunks)-1].Seconds()
+	one := pass{profile: clip.Profile, file: file, out: filepath.Join(dir, "pass.mp4"), seconds: r.Seconds, rate: float64(plan.outline.Frames) / r.Seconds}
 	spent, err := costs(func() error {
-		plan, err := cut(ctx, c.tools, c.source, c.dir)
-		if err != nil {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() (err error) { r.Floor, err = alone(ctx, decode(file)); return err })
+		group.Go(func() (err error) { r.Whole, err = alone(ctx, one.args()); return err })
+		group.Go(func() error {
+			again, err := cut(ctx, t, src, dir)
+			for i := 0; err == nil && i < len(again.chunks); i++ {
+				_, err = again.make(ctx, t, src, again.chunks[i])
+			}
 			return err
-		}
-		return c.scale.measure(ctx, c.tools, c.source, plan)
+		})
+		return group.Wait()
 	})
-	c.pieces, c.self = append(c.pieces, spent.all()), append(c.self, spent.self)
-	return err
-}
-
-func (c *contest) inOne(ctx context.Context) error {
-	defer os.Remove(c.pass.out)
-	spent, err := alone(ctx, c.pass.args())
-	c.whole = append(c.whole, spent)
-	return err
-}
-
-func (c *contest) decode(ctx context.Context) error {
-	spent, err := alone(ctx, decode(c.pass.file))
-	c.floor = append(c.floor, spent)
-	return err
-}
-
-// report is a row: CPU-seconds a minute of footage, medians of the rounds.
-func (c *contest) report() {
-	minute := func(d []time.Duration) string { return fmt.Sprintf("%.2f s", middle(d).Seconds()/c.pass.seconds*60) }
-	each := ""
-	var ratios []float64
-	for i := range c.pieces {
-		ratios = append(ratios, c.pieces[i].Seconds()/c.whole[i].Seconds())
-		each += fmt.Sprintf(" %.3f", ratios[i])
+	if err != nil {
+		return err
 	}
-	slices.Sort(ratios)
-	line(fmt.Sprintf("%s, %.0f s, %d chunks", c.name, c.pass.seconds, c.chunks), minute(c.floor), minute(c.whole), minute(c.pieces), minute(c.self),
-		fmt.Sprintf("%.2f", middle(c.whole).Seconds()/middle(c.floor).Seconds()), fmt.Sprintf("**%.3f** (%s)", ratios[len(ratios)/2], each[1:]))
+	r.Self, r.Pieces = spent.self, spent.all()-r.Floor-r.Whole
+	return json.NewEncoder(out).Encode(r)
 }
 
 func middle(d []time.Duration) time.Duration {

@@ -19,6 +19,18 @@ func (p *proxies) index(ctx context.Context) error {
 	title("The plan alone")
 	head("recording", "size", "pictures", "bytes read", "of the size", "requests", "first chunk known", "and made", "whole plan", "CPU of it")
 	for _, d := range p.lengths() {
+		if d > time.Hour { // 21 GB
+			continue
+		}
+		file, err := p.of(ctx, street, d.Seconds())
+		if err != nil {
+			return err
+		}
+		if err := p.planned(ctx, t, words(d)+", 4 Mbit/s, tables", file); err != nil {
+			return err
+		}
+	}
+	for _, d := range p.lengths() {
 		file, err := p.shift(ctx, d)
 		if err != nil {
 			return err

@@ -36,20 +36,24 @@ type options struct {
 // The parts, in the order of the report. "proxies" are all but the first.
 func parts() []string { return []string{"system", "cpu", "bytes", "index", "first", "wall", "memory"} }
 
-func parse() (o options, inside string) {
+// inside is what bench does when it starts itself: one recording in a process of its own.
+type inside struct{ round, memory string }
+
+func parse() (o options, in inside) {
 	flag.StringVar(&o.only, "only", "", "parts to measure, with commas between: "+strings.Join(parts(), ", ")+"; proxies is all but the first")
 	flag.IntVar(&o.recordings, "clips", 16, "system: recordings of 5 seconds to process")
 	flag.Float64Var(&o.gigabytes, "gib", 2, "system: size of the large original, in GiB")
 	flag.IntVar(&o.singles, "rounds", 7, "system: single recordings whose way is timed")
 	flag.Float64Var(&o.seconds, "seconds", 120, "cpu: seconds of 1080p footage")
-	flag.IntVar(&o.turns, "turns", 3, "cpu: rounds, in which what is compared takes turns")
+	flag.IntVar(&o.turns, "turns", 3, "cpu: rounds")
 	flag.Float64Var(&o.reads, "reads", 60, "bytes: seconds of 1080p footage")
 	flag.DurationVar(&o.longest, "longest", 12*time.Hour, "index, first, memory: the longest recording")
 	flag.DurationVar(&o.wall, "wall", 10*time.Minute, "wall: the recording")
 	flag.IntVar(&o.uploads, "uploads", 3, "first: uploads of each length")
 	flag.DurationVar(&o.within, "within", 2*time.Hour, "all of it must be done by then")
 	quick := flag.Bool("quick", false, "proxies: small sizes, to see that it works")
-	flag.StringVar(&inside, "memory-of", "", "used by bench itself: process one recording and say how much memory that took")
+	flag.StringVar(&in.round, "round-of", "", "used by bench itself: compare the CPU for one recording")
+	flag.StringVar(&in.memory, "memory-of", "", "used by bench itself: process one recording and say how much memory that took")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "bench prints Markdown tables; it takes half an hour.\n\n")
 		flag.PrintDefaults()
@@ -58,7 +62,7 @@ func parse() (o options, inside string) {
 	if *quick {
 		o.seconds, o.turns, o.reads, o.longest, o.wall, o.uploads = 12, 1, 12, time.Hour, time.Minute, 1
 	}
-	return o, inside
+	return o, in
 }
 
 // wants tells whether a part was asked for.
@@ -81,7 +85,7 @@ func (o options) known() error {
 }
 
 func main() {
-	o, inside := parse()
+	o, in := parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.within)
@@ -89,8 +93,10 @@ func main() {
 	err := o.known()
 	switch {
 	case err != nil:
-	case inside != "":
-		err = appetite(ctx, inside, os.Stdout)
+	case in.round != "":
+		err = contest(ctx, in.round, os.Stdout)
+	case in.memory != "":
+		err = appetite(ctx, in.memory, os.Stdout)
 	default:
 		err = run(ctx, o)
 	}

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"bwv/internal/evidence"
-	"bwv/internal/kinds"
 )
 
 // TestListenFaults wants the store's errors as they are, and its dropped connections mended.
@@ -81,26 +80,6 @@ func TestListenFaults(t *testing.T) {
 			t.Errorf("%v, %d requests", err, d.opens.Load())
 		}
 	})
-}
-
-// TestListenHostile wants the digest of every file that was made to do harm, and no more said of it than that it cannot be heard.
-func TestListenHostile(t *testing.T) {
-	tools := start(t, Config{})
-	for _, kind := range kinds.HostileList(kinds.Bait{URL: "http://127.0.0.1:9", File: filepath.Join(t.TempDir(), "bait.mp4")}) {
-		t.Run(kind.Name, func(t *testing.T) {
-			file, err := kind.Make(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			k := read(t, tools, &disk{file: file})
-			for i, s := range k.last.Sounds {
-				if s.Takes > 0 && s.Failed == "" {
-					packets(t, k.file(t, i), 0)
-				}
-			}
-			t.Logf("%d saves, %+v", k.saves, k.last.Sounds)
-		})
-	}
 }
 
 // TestListenMangled changes bytes of an index, many times over: there is always a digest, and what is handed out can be read.

@@ -151,6 +151,9 @@ func (r *runner) run(ctx context.Context, j job) (output, error) {
 	}
 	if err != nil {
 		release()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return output{}, err
 	}
 	p.copy()
