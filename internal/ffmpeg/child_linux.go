@@ -94,6 +94,12 @@ func (l leash) command(ctx context.Context, path string, args []string, limits L
 	return cmd, func() bool { return closeGroup(g) }, nil
 }
 
+// niceness is that of a child for which nobody waits: beside one of 0 it gets about a tenth of a processor.
+const niceness = 10
+
+// yield lets others go first. A child that is gone already, or a system that says no, does no harm.
+func yield(pid int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, niceness) }
+
 // within is the limit, or what this process itself is held to if that is less: only root may raise it.
 func within(resource int, limit int64) string {
 	var own syscall.Rlimit

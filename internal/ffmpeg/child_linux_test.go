@@ -58,6 +58,22 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestYield wants a child for which somebody waits to go before the others.
+func TestYield(t *testing.T) {
+	r := newChildren(t, 1, Limits{})
+	for _, urgent := range []bool{false, true} {
+		var said bytes.Buffer
+		j := shell("for i in $(seq 100); do [ $(nice) = 10 ] && break; [ $i = 5 ] && [ $0 = true ] && break; sleep 0.05; done; nice")
+		j.args, j.urgent, j.stdout = append(j.args, strconv.FormatBool(urgent)), urgent, sink{&said, 100}
+		if _, err := r.run(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSpace(said.String()); (got == strconv.Itoa(niceness)) == urgent {
+			t.Errorf("urgent %t: niceness %s", urgent, got)
+		}
+	}
+}
+
 // TestHandlerKilled runs itself once more, with a child, and kills that as the Functions host would: nobody is left to clean up.
 func TestHandlerKilled(t *testing.T) {
 	const variable = "BWV_TEST_HANDLER"

@@ -40,7 +40,7 @@ type job struct {
 	stdout sink      // descriptor 1, to ffmpeg "pipe:1"
 	extra  []sink    // descriptors 3, 4, ...: "pipe:3", "pipe:4", ...
 	limits Limits    // what is zero is as for all children
-	urgent bool      // somebody is waiting: it need not queue behind the many
+	urgent bool      // somebody is waiting: it need not queue behind the many, and they leave it the processor
 }
 
 // output is what is known of a child that ran.
@@ -155,6 +155,9 @@ func (r *runner) run(ctx context.Context, j job) (output, error) {
 			err = context.Cause(ctx)
 		}
 		return output{}, err
+	}
+	if !j.urgent {
+		yield(cmd.Process.Pid)
 	}
 	p.copy()
 	err = cmd.Wait()
