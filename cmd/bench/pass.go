@@ -75,9 +75,9 @@ func decode(file string) []string {
 	return []string{"-nostdin", "-hide_banner", "-nostats", "-v", "error", "-threads", "1", "-f", "mov", "-i", file, "-map", "0:V:0", "-f", "null", os.DevNull}
 }
 
-// alone runs ffmpeg and returns its CPU.
+// alone runs ffmpeg, as politely as the chunks' children are, and returns its CPU.
 func alone(ctx context.Context, args []string) (time.Duration, error) {
-	command := exec.CommandContext(ctx, "ffmpeg", args...)
+	command := exec.CommandContext(ctx, "nice", append([]string{"-n", "10", "ffmpeg"}, args...)...)
 	if out, err := command.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("ffmpeg %s: %w: %.500s", strings.Join(args, " "), err, out)
 	}

@@ -54,6 +54,7 @@ type Sound struct {
 	Takes    int    `json:"takes"`            // that were handed out
 	Ended    bool   `json:"ended,omitempty"`  // there are no more
 	Failed   string `json:"failed,omitempty"` // why there is nothing to hear
+	Note     string `json:"note,omitempty"`   // what of it is not to be had, though it was recorded
 	Next     []byte `json:"next,omitempty"`   // where the tool goes on: only the tool reads it
 }
 

@@ -229,6 +229,7 @@ func (l *listening) piece(ctx context.Context) (more bool, err error) {
 			err = l.read(ctx, data, p.Offset, p.sound)
 		}
 		if l.feed.pop(); isobmff.Damaged(err) {
+			e.note(incomplete)
 			err = e.end(ctx)
 		} else if err == nil {
 			err = e.hear(ctx, p, data, l.keep)
@@ -239,6 +240,9 @@ func (l *listening) piece(ctx context.Context) (more bool, err error) {
 	}
 	made := false
 	for i, e := range l.ears {
+		if l.feed.broken(i) {
+			e.note(incomplete)
+		}
 		if l.feed.ended(i) {
 			if err := e.end(ctx); err != nil {
 				return false, err
@@ -265,11 +269,14 @@ func (l *listening) nearEnd() bool {
 
 // lost takes damage to the recording for the end of its sounds: the digest never fails for it.
 func (l *listening) lost(err error) error {
-	if isobmff.Damaged(err) {
-		l.feed = nil
-		return nil
+	if !isobmff.Damaged(err) {
+		return err
 	}
-	return err
+	for _, e := range l.ears {
+		e.note(incomplete)
+	}
+	l.feed = nil
+	return nil
 }
 
 // keep saves how far the reading has come. What was kept of a sound before stays true: it says how the takes come that have not been handed out.

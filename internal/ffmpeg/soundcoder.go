@@ -33,6 +33,8 @@ type coder struct {
 	samples []sample
 	bytes   int
 	end     int64 // of the last sample, in ticks
+
+	note string // what could not be decoded first
 }
 
 const (
@@ -145,6 +147,9 @@ func (c *coder) take(ctx context.Context, to int64) error {
 		made, pcm, err = c.run(ctx, list, begin, to)
 		if err != nil && (c.taker.takes == 0 || !errors.Is(err, evidence.Unreadable)) {
 			return err
+		}
+		if err != nil && c.note == "" {
+			c.note = fmt.Sprintf("not all of it could be decoded: %d s of silence from second %d on", (to-c.next)*aacFrame/codedRate, c.next*aacFrame/codedRate)
 		}
 	}
 	for n := c.next; n < to; n++ {

@@ -146,6 +146,15 @@ func (e *ear) kept() (evidence.Sound, error) {
 
 func (e *ear) fail(words string) { e.sound.Failed, e.sound.Ended = words, true }
 
+const incomplete = "the recording is damaged, and some of this sound could not be found"
+
+// note says what is not to be had of a sound that has not ended; what was said first stands.
+func (e *ear) note(words string) {
+	if !e.sound.Ended && e.sound.Note == "" {
+		e.sound.Note = words
+	}
+}
+
 // idle tells whether nothing has come of this sound yet.
 func (e *ear) idle() bool {
 	return !e.sound.Ended && e.taker.idle() && e.taker.start == 0 && (e.coder == nil || len(e.coder.samples) == 0)
@@ -214,10 +223,14 @@ func (e *ear) drain(ctx context.Context, err error) error {
 	if err != nil && !errors.Is(err, evidence.Unreadable) {
 		return err
 	}
+	if e.coder != nil && e.sound.Note == "" {
+		e.sound.Note = e.coder.note
+	}
 	if err != nil {
-		if e.sound.Ended = true; e.taker.takes == 0 {
+		if e.note("it ends too early: " + e.coder.cannot(err)); e.taker.takes == 0 {
 			e.fail(e.coder.cannot(err))
 		}
+		e.sound.Ended = true
 	}
 	if len(e.taker.closed) == 0 {
 		return nil

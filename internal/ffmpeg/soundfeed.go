@@ -46,6 +46,7 @@ type cursor struct {
 	next    *piece
 	end     int64 // where the last piece ended that was found
 	done    bool
+	broke   bool // by what is wrong with the file
 }
 
 // ready finds the next piece, if it isn't there already. What is wrong with the file is its end: the pieces before are good.
@@ -54,7 +55,7 @@ func (c *cursor) ready() error {
 		if c.rest.Size == 0 {
 			s, err := c.samples.Next()
 			if errors.Is(err, io.EOF) || isobmff.Damaged(err) || c.place.Number >= mostPieces {
-				c.done = true
+				c.done, c.broke = true, isobmff.Damaged(err)
 				return nil
 			}
 			if err != nil {
@@ -105,6 +106,8 @@ type feed interface {
 	here(sound int) place
 	// ended tells whether nothing more comes of a sound.
 	ended(sound int) bool
+	// broken tells whether something of a sound could not be found.
+	broken(sound int) bool
 }
 
 // merge is the pieces of several cursors.
@@ -158,6 +161,8 @@ func (t *tables) here(sound int) place {
 
 func (t *tables) ended(sound int) bool { return t.merge[sound].done }
 
+func (t *tables) broken(sound int) bool { return t.merge[sound].broke }
+
 // fragments is the feed of a fragmented file: its moofs are picked up in passing, since asking for each would be thousands of requests.
 type fragments struct {
 	merge
@@ -170,6 +175,7 @@ type fragments struct {
 	from   []place
 	decode []int64 // of each sound: where its next fragment begins, if that doesn't say
 	over   bool
+	broke  []bool // of each sound: whether a fragment was
 }
 
 const (
@@ -185,6 +191,7 @@ func newFragments(w *window, m *isobmff.Movie, tracks []*isobmff.Track, from []p
 		return nil, nil
 	}
 	first := int64(-1)
+	f.broke = make([]bool, len(tracks))
 	for i, t := range tracks {
 		if t.Samples > 0 {
 			return nil, nil
@@ -267,6 +274,7 @@ func (f *fragments) peek() (*piece, error) {
 func (f *fragments) leave() {
 	for _, c := range f.merge {
 		f.decode[c.sound] = max(c.end, c.place.Decode)
+		f.broke[c.sound] = f.broke[c.sound] || c.broke
 	}
 	f.merge = nil
 }
@@ -321,6 +329,8 @@ func (f *fragments) here(sound int) place {
 }
 
 func (f *fragments) ended(int) bool { return f.over }
+
+func (f *fragments) broken(sound int) bool { return f.broke[sound] }
 
 // sparse is a file of a few parts, with nothing between them.
 type sparse struct {

@@ -52,6 +52,23 @@ func TestUnheard(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 	})
+	t.Run("a fragment that cannot be", func(t *testing.T) {
+		file := record(t, "a.mp4", "-i", clip("intel_one-by-one-person_139s.mp4"), "-f", "lavfi", "-i", "sine=d=60", "-c:v", "copy", "-c:a", "aac", "-t", "60", "-movflags", "+frag_keyframe+empty_moov")
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := bytes.LastIndex(b, []byte("trun"))
+		copy(b[at+8:], "\xff\xff\xff\xff") // so many samples
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k := read(t, tools, &disk{file: file})
+		if s := k.last.Sounds; len(s) != 1 || s[0].Failed != "" || s[0].Takes == 0 || s[0].Note != incomplete {
+			t.Errorf("%+v", s)
+		}
+		decoded(t, k.file(t, 0))
+	})
 	t.Run("zeros for frames", func(t *testing.T) {
 		file := clip("samplelib_street_1080p30_5s.mp4")
 		b, err := os.ReadFile(file)

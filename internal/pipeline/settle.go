@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -198,8 +199,8 @@ func (a *Assembly) report(ctx context.Context, id evidence.ID, names []string, p
 		notes = append(notes, g.words())
 	}
 	for _, s := range sounds {
-		if s.Failed != "" {
-			notes = append(notes, s.Name+": "+s.Failed)
+		if words := cmp.Or(s.Failed, s.Note); words != "" {
+			notes = append(notes, s.Name+": "+words)
 		}
 	}
 	if notes = append(p.Warnings, notes...); len(notes) > 0 {
