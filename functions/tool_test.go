@@ -47,7 +47,7 @@ func (p tool) Cut(ctx context.Context, s evidence.Source, out evidence.Cutting) 
 	return evidence.Outline{Chunks: 2, Frames: 20}, nil
 }
 
-func (p tool) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, _ io.Reader) (evidence.Clip, error) {
+func (p tool) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, _ evidence.Opener) (evidence.Clip, error) {
 	if _, err := p.look(ctx, s); err != nil {
 		return evidence.Clip{}, err
 	}

@@ -104,7 +104,7 @@ func appetite(ctx context.Context, file string, out io.Writer) error {
 		chunks, most = chunks[:1], 16<<20
 	}
 	for _, c := range chunks {
-		if _, err := t.Make(ctx, src, *c, bytes.NewReader(nil)); err != nil {
+		if _, err := t.Make(ctx, src, *c, nil); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -93,14 +92,9 @@ func cut(ctx context.Context, t *ffmpeg.Tools, src evidence.Source, dir string) 
 // make makes one chunk of a plan.
 func (p *plan) make(ctx context.Context, t *ffmpeg.Tools, src evidence.Source, c evidence.Chunk) (evidence.Clip, error) {
 	if c.Aside == "" {
-		return t.Make(ctx, src, c, bytes.NewReader(nil))
+		return t.Make(ctx, src, c, nil)
 	}
-	f, err := os.Open(p.path(c.Aside))
-	if err != nil {
-		return evidence.Clip{}, err
-	}
-	defer f.Close()
-	return t.Make(ctx, src, c, f)
+	return t.Make(ctx, src, c, func(context.Context) (io.ReadCloser, error) { return os.Open(p.path(c.Aside)) })
 }
 
 // read goes through a recording for its digest and its sound, and returns how many bytes of sound there were.

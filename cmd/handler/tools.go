@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"sync"
 
 	"bwv/internal/evidence"
@@ -50,7 +49,7 @@ func (t *tools) Cut(ctx context.Context, s evidence.Source, out evidence.Cutting
 }
 
 // Make implements pipeline.Cutter.
-func (t *tools) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside io.Reader) (evidence.Clip, error) {
+func (t *tools) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside evidence.Opener) (evidence.Clip, error) {
 	opened, err := t.open(ctx)
 	if err != nil {
 		return evidence.Clip{}, err

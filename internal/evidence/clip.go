@@ -19,6 +19,9 @@ type Clip struct {
 	Profile       string // the encoder's arguments
 }
 
+// Opener opens what was kept aside of a recording, from its beginning, as often as it is asked.
+type Opener func(ctx context.Context) (io.ReadCloser, error)
+
 // StillSeconds is how far the stills of a storyboard lie apart. They are StillWidth pixels wide.
 const (
 	StillSeconds = 5

@@ -82,7 +82,7 @@ func (m *making) args() (args []string, said string, err error) {
 	if m.session != nil {
 		url = m.session.url
 	}
-	p := m.tools.profile
+	p := m.profile
 	width, height := p.shape(m.recipe.Width, m.recipe.Height, m.recipe.Matrix)
 	args, err = arguments(func() *ffgo.Stream {
 		input := inputOptions(m.recipe.Demuxer, m.session == nil)

@@ -18,7 +18,7 @@ import (
 //
 // The child is given a small film of just these pictures and counts its time from there; the times that go into the proxy are those of the recipe,
 // tick for tick, once each picture that came out has been told by its time. So nothing that a tool rounds or guesses can move a picture.
-func (t *Tools) Make(ctx context.Context, src evidence.Source, c evidence.Chunk, aside io.Reader) (evidence.Clip, error) {
+func (t *Tools) Make(ctx context.Context, src evidence.Source, c evidence.Chunk, aside evidence.Opener) (evidence.Clip, error) {
 	clip, err := t.make(ctx, src, c, aside)
 	if err != nil {
 		return evidence.Clip{}, fmt.Errorf("making chunk %d of %s: %w", c.Number, src.Original.Path, err)
@@ -26,7 +26,7 @@ func (t *Tools) Make(ctx context.Context, src evidence.Source, c evidence.Chunk,
 	return clip, nil
 }
 
-func (t *Tools) make(ctx context.Context, src evidence.Source, c evidence.Chunk, aside io.Reader) (evidence.Clip, error) {
+func (t *Tools) make(ctx context.Context, src evidence.Source, c evidence.Chunk, aside evidence.Opener) (evidence.Clip, error) {
 	ctx, leave, err := t.enter(ctx)
 	if err != nil {
 		return evidence.Clip{}, err
@@ -53,19 +53,34 @@ func (t *Tools) make(ctx context.Context, src evidence.Source, c evidence.Chunk,
 }
 
 // from makes a chunk, decoding from the keyframe before its own if early. It tells how many pictures are missing.
-func (t *Tools) from(ctx context.Context, src evidence.Source, r recipe, c evidence.Chunk, early bool, aside io.Reader) (evidence.Clip, int, error) {
+func (t *Tools) from(ctx context.Context, src evidence.Source, r recipe, c evidence.Chunk, early bool, aside evidence.Opener) (clip evidence.Clip, missing int, err error) {
 	if early {
 		r.Samples = slices.Concat(r.Lead, r.Samples)
 	}
-	m := &making{tools: t, recipe: r, chunk: c}
+	m := &making{tools: t, profile: t.profile, recipe: r, chunk: c}
 	film := film{src: src}
 	film.head, film.extents = isobmff.Film(slack, isobmff.FilmTrack{Track: r.track(), Samples: r.Samples})
-	if aside != nil {
-		return m.run(ctx, nil, io.MultiReader(bytes.NewReader(film.head), aside))
+	clip, missing, err = m.of(ctx, film, aside)
+	if errors.Is(err, errRoom) {
+		m.profile = m.profile.held()
+		clip, missing, err = m.of(ctx, film, aside)
 	}
-	s, release := t.loopback.register(ctx, film)
-	defer release()
-	return m.run(s.ctx, s, nil)
+	return clip, missing, err
+}
+
+// of makes the chunk of a film, or of what was kept aside.
+func (m *making) of(ctx context.Context, film film, aside evidence.Opener) (evidence.Clip, int, error) {
+	if aside == nil {
+		s, release := m.tools.loopback.register(ctx, film)
+		defer release()
+		return m.run(s.ctx, s, nil)
+	}
+	body, err := aside(ctx)
+	if err != nil {
+		return evidence.Clip{}, 0, err
+	}
+	defer body.Close()
+	return m.run(ctx, nil, io.MultiReader(bytes.NewReader(film.head), body))
 }
 
 // slack is how much of what lies between pictures, mostly sound, is read along rather than asked for around.
@@ -74,16 +89,20 @@ const slack = 256 << 10
 // making is one chunk being made.
 type making struct {
 	tools   *Tools
+	profile profile
 	recipe  recipe
 	chunk   evidence.Chunk
 	session *session // nil when the film comes by the standard input
 }
 
 const (
-	maxClip  = 64 << 20 // of coded pictures: a minute at the cap has 8 MB
+	maxClip  = 64 << 20 // of coded pictures: a minute at the cap has 15 MB
 	maxStill = 8 << 20
 	lead     = 10 // seconds that the encoder's times are moved by, so that none is negative
 )
+
+// errRoom is a chunk that takes more than its profile's cap.
+var errRoom = errors.New("it takes more than the profile's cap")
 
 func (m *making) run(ctx context.Context, s *session, stdin io.Reader) (clip evidence.Clip, missing int, err error) {
 	m.session = s
@@ -92,7 +111,8 @@ func (m *making) run(ctx context.Context, s *session, stdin io.Reader) (clip evi
 		return clip, 0, err
 	}
 	var media, strip, poster bytes.Buffer
-	j := job{path: m.tools.ffmpeg.path, args: args, stdin: stdin, stdout: sink{&media, maxClip}, urgent: m.chunk.Number == 0}
+	from, to := m.chunk.Seconds()
+	j := job{path: m.tools.ffmpeg.path, args: args, stdin: stdin, stdout: sink{&media, m.profile.room(to - from)}, urgent: m.chunk.Number == 0}
 	if m.stills() != nil {
 		j.extra = append(j.extra, sink{&strip, maxStill})
 	}
@@ -102,6 +122,9 @@ func (m *making) run(ctx context.Context, s *session, stdin io.Reader) (clip evi
 	out, err := m.tools.run(ctx, j)
 	if err == nil && s != nil {
 		err = s.failure() // the child ends well after a cut connection: it takes it for the end of the file
+	}
+	if errors.Is(err, errFlood) && m.profile.cap > 0 {
+		return clip, 0, errRoom
 	}
 	if err != nil {
 		return clip, 0, s.judge(err)

@@ -19,6 +19,7 @@ type profile struct {
 	scaler    string // flags of the scale filter
 	deblock   string // skip_loop_filter of the decoder
 	encoder   ffgo.KwArgs
+	cap       int64 // kilobits a second that a chunk may take on average: one that takes more is made once more, held to it; 0 where the encoder always is
 }
 
 // Profiles of proxies: how they were found is in docs/proxy-profile.md.
@@ -37,11 +38,28 @@ func profiles() map[string]profile {
 		return all
 	}
 	return map[string]profile{
-		DefaultProfile: {480, 2, "bicubic", "noref", with(ffgo.KwArgs{"preset": "superfast", "crf": 24, "maxrate": "2000k", "bufsize": "4000k", "bf": 2,
-			"x264-params": "b-adapt=0:b-pyramid=0:subme=2:weightp=0:8x8dct=0"})},
+		DefaultProfile: {480, 2, "bicubic", "noref", with(ffgo.KwArgs{"preset": "superfast", "crf": 24, "bf": 2,
+			"x264-params": "b-adapt=0:b-pyramid=0:subme=2:weightp=0:8x8dct=0"}), 2000},
 		UltraLowProfile: {360, 6, "bicubic", "noref", with(ffgo.KwArgs{"preset": "veryfast", "crf": 29, "maxrate": "300k", "bufsize": "600k", "bf": 3,
-			"x264-params": "b-adapt=0:b-pyramid=0"})},
+			"x264-params": "b-adapt=0:b-pyramid=0"}), 0},
 	}
+}
+
+// held is the profile with its cap on. The encoder has to know what each picture costs for that, which takes a tenth more of the whole work: so it is
+// for the few chunks that need it.
+func (p profile) held() profile {
+	p.encoder = maps.Clone(p.encoder)
+	p.encoder["maxrate"], p.encoder["bufsize"] = fmt.Sprintf("%dk", p.cap), fmt.Sprintf("%dk", 2*p.cap)
+	p.cap = 0
+	return p
+}
+
+// room is how many bytes the pictures of a stretch may take.
+func (p profile) room(seconds float64) int64 {
+	if p.cap == 0 {
+		return maxClip
+	}
+	return min(maxClip, int64(float64(p.cap)*1000/8*(seconds+2))) // what held would let through
 }
 
 // profileOf finds a profile by its name; the empty name is the default's.

@@ -212,7 +212,13 @@ func (tools *Tools) film(ctx context.Context, src evidence.Source) (*made, error
 		return m, err
 	}
 	for _, c := range m.chunks {
-		clip, err := tools.Make(ctx, src, c, bytes.NewReader(m.asides[c.Aside]))
+		var aside evidence.Opener
+		if c.Aside != "" {
+			aside = func(context.Context) (io.ReadCloser, error) {
+				return io.NopCloser(bytes.NewReader(m.asides[c.Aside])), nil
+			}
+		}
+		clip, err := tools.Make(ctx, src, c, aside)
 		if err != nil {
 			return m, err
 		}

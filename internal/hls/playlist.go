@@ -51,6 +51,18 @@ func (m *Media) Seconds() float64 {
 	return sum
 }
 
+// Peak is the highest rate of a segment, in bits a second; a short one counts as half as long as the target (RFC 8216, section 4.1: "peak segment bit
+// rate").
+func (m *Media) Peak() int {
+	var peak float64
+	for _, s := range m.Segments {
+		if !s.Gap {
+			peak = max(peak, float64(8*s.Range.Bytes)/max(s.Seconds, float64(m.Target)/2, 1))
+		}
+	}
+	return int(math.Ceil(peak))
+}
+
 // Add appends segments and raises the target where one of them is longer: which the RFC forbids for a growing playlist and players bear, since
 // it takes a hole of more than the target in the recording itself.
 func (m *Media) Add(segments ...Segment) {

@@ -184,6 +184,19 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestPeak wants a short segment to count for no more than the RFC lets it, and a gap for nothing.
+func TestPeak(t *testing.T) {
+	m := hls.Media{Target: 6}
+	m.Add(hls.Segment{Seconds: 6, Range: hls.Range{Bytes: 600_000}}, hls.Segment{Seconds: 4, Range: hls.Range{Bytes: 1_000_001}}, hls.Segment{Seconds: 0.1, Range: hls.Range{Bytes: 100_000}},
+		hls.Segment{Seconds: 1, Range: hls.Range{Bytes: 10_000_000}, Gap: true})
+	if got := m.Peak(); got != 2_000_002 {
+		t.Errorf("%d bits a second", got)
+	}
+	if got := (&hls.Media{}).Peak(); got != 0 {
+		t.Errorf("%d bits a second of nothing", got)
+	}
+}
+
 // TestAdd raises the target where a segment is longer than what was promised, by the rounding of the RFC.
 func TestAdd(t *testing.T) {
 	m := &hls.Media{Target: 8, Init: "a"}

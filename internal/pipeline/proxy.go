@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,9 +16,9 @@ type Cutter interface {
 	// again is harmless. It reads no pictures that it need not. Unreadable: there is nothing to cut, ever; chunks that were handed out before stay
 	// good. Kinds of the source's reads and of out come back as they are.
 	Cut(ctx context.Context, s evidence.Source, out evidence.Cutting) (evidence.Outline, error)
-	// Make makes one chunk; aside has its pictures where the chunk says so. The same chunk always comes out the same, to the byte, of the same
+	// Make makes one chunk; aside has its pictures where the chunk says so, and is nil else. The same chunk always comes out the same, to the byte, of the same
 	// version of the tool. Unreadable: nothing can be made of it, ever.
-	Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside io.Reader) (evidence.Clip, error)
+	Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside evidence.Opener) (evidence.Clip, error)
 }
 
 // Proxy plans the copy that people watch: it cuts the recording into chunks, makes the first one at once, and has the others made side by side.

@@ -125,11 +125,12 @@ func (s *Segment) clip(ctx context.Context, r evidence.Record, chunk evidence.Ch
 	if !ok {
 		return clip, found.list[0].Detail, nil
 	}
-	aside, err := s.aside(ctx, r.ID, chunk)
-	if err != nil {
-		return clip, "", err
+	var aside evidence.Opener
+	if chunk.Aside != "" {
+		aside = func(ctx context.Context) (io.ReadCloser, error) {
+			return s.Assembly.Renditions.Get(ctx, r.ID, chunk.Aside)
+		}
 	}
-	defer aside.Close()
 	clip, err = s.Cutter.Make(ctx, source, chunk, aside)
 	if errors.Is(err, evidence.Unreadable) {
 		return clip, err.Error(), nil
@@ -138,14 +139,6 @@ func (s *Segment) clip(ctx context.Context, r evidence.Record, chunk evidence.Ch
 		return clip, "", fmt.Errorf("making chunk %d of %s: %w", chunk.Number, r.ID, err)
 	}
 	return clip, "", nil
-}
-
-// aside opens what was kept of a chunk whose recording has no index.
-func (s *Segment) aside(ctx context.Context, id evidence.ID, chunk evidence.Chunk) (io.ReadCloser, error) {
-	if chunk.Aside == "" {
-		return io.NopCloser(bytes.NewReader(nil)), nil
-	}
-	return s.Assembly.Renditions.Get(ctx, id, chunk.Aside)
 }
 
 // giveUp notes that a chunk can never be made: the rest still plays.

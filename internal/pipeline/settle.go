@@ -72,7 +72,7 @@ func bytesOf(m *hls.Media) (sum int64) {
 
 // grow says once that the beginning can be watched. Order: the master playlist, then the commit.
 func (a *Assembly) grow(ctx context.Context, id evidence.ID, f facts, sounds []evidence.Sound, proxy evidence.Proxy, c evidence.Cause) error {
-	if err := a.master(ctx, id, f, sounds); err != nil {
+	if err := a.master(ctx, id, f, sounds, 0); err != nil {
 		return err
 	}
 	_, err := evidence.Update(ctx, a.Ledger, id, func(r evidence.Record) (evidence.Record, evidence.Entry, error) {
@@ -84,8 +84,9 @@ func (a *Assembly) grow(ctx context.Context, id evidence.ID, f facts, sounds []e
 	return err
 }
 
-func (a *Assembly) master(ctx context.Context, id evidence.ID, f facts, sounds []evidence.Sound) error {
-	m := hls.Master{URI: evidence.Pictures, Width: f.Width, Height: f.Height, Codecs: f.Codecs, BitsPerSecond: peakBits}
+// master writes the master playlist. peak is the pictures' rate in bits a second where all of them are known.
+func (a *Assembly) master(ctx context.Context, id evidence.ID, f facts, sounds []evidence.Sound, peak int) error {
+	m := hls.Master{URI: evidence.Pictures, Width: f.Width, Height: f.Height, Codecs: f.Codecs, BitsPerSecond: max(peak, pictureBits) + soundBits}
 	for _, n := range heard(sounds) {
 		s := sounds[n]
 		m.Sounds = append(m.Sounds, hls.Sound{URI: sound(n).playlist, Name: s.Name, Language: s.Language, Codecs: s.Codecs, Channels: s.Channels})
@@ -93,8 +94,10 @@ func (a *Assembly) master(ctx context.Context, id evidence.ID, f facts, sounds [
 	return a.Renditions.Put(ctx, id, evidence.Rendition{Name: evidence.Master, ContentType: hls.ContentType}, bytes.NewReader(m.Text()))
 }
 
-// peakBits is what a second of pictures and sound may take: the encoder's cap and a sound.
-const peakBits = 2_200_000
+const (
+	pictureBits = 2_000_000 // a second: what a chunk of pictures may take on average
+	soundBits   = 200_000
+)
 
 // complete says that the proxy is ready, and what was wrong on the way. Order: what goes with it, then the commit.
 func (a *Assembly) complete(ctx context.Context, id evidence.ID, f facts, sounds []evidence.Sound, video *hls.Media, size int64, proxy evidence.Proxy, c evidence.Cause) error {
@@ -106,7 +109,7 @@ func (a *Assembly) complete(ctx context.Context, id evidence.ID, f facts, sounds
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(a.master(ctx, id, f, sounds), a.storyboard(ctx, id, f, p, names), a.waveform(ctx, id, sounds)); err != nil {
+	if err := errors.Join(a.master(ctx, id, f, sounds, video.Peak()), a.storyboard(ctx, id, f, p, names), a.waveform(ctx, id, sounds)); err != nil {
 		return err
 	}
 	proxy.State, proxy.Bytes, proxy.Frames, proxy.Seconds = evidence.ProxyReady, size, p.Frames, video.Seconds()

@@ -216,14 +216,21 @@ func (p *tool) stretch(ctx context.Context, s script, r *evidence.Reading, hand 
 	return hand(ctx, known, takes)
 }
 
-func (p *tool) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside io.Reader) (evidence.Clip, error) {
+func (p *tool) Make(ctx context.Context, s evidence.Source, c evidence.Chunk, aside evidence.Opener) (evidence.Clip, error) {
 	script, err := p.look(ctx, s)
 	if err != nil {
 		return evidence.Clip{}, err
 	}
-	kept, err := io.ReadAll(aside)
-	if err != nil {
-		return evidence.Clip{}, err
+	var kept []byte
+	if aside != nil {
+		body, err := aside(ctx)
+		if err != nil {
+			return evidence.Clip{}, err
+		}
+		defer body.Close()
+		if kept, err = io.ReadAll(body); err != nil {
+			return evidence.Clip{}, err
+		}
 	}
 	if (string(kept) == string(c.Recipe)) != script.tape {
 		return evidence.Clip{}, fmt.Errorf("chunk %d, with %q aside", c.Number, kept)
