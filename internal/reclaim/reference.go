@@ -21,7 +21,7 @@ type Reference struct {
 	ticks, pictures int64 // so many ticks for so many pictures
 	length          int   // bytes of the length in front of each unit
 	sets            sets
-	first           *[256]bool // bytes that a sample of its sound begins with; nil where that says nothing
+	first           *[128]bool // what samples of its sound begin with: the first byte but for its last bit; nil where that says nothing
 	others          []pattern
 	telemetry       bool // GoPro's
 }
@@ -150,10 +150,10 @@ func (r *Reference) listen(f isobmff.File, m *isobmff.Movie, t *isobmff.Track) e
 		return nil
 	}
 	if r.first == nil {
-		r.first = &[256]bool{}
+		r.first = &[128]bool{} // AAC's element and its number; the bit behind them changes
 	}
 	for _, b := range bodies {
-		r.first[b[0]] = true
+		r.first[b[0]>>1] = true
 	}
 	return nil
 }

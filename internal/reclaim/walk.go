@@ -203,7 +203,7 @@ func (w *Walk) familiar(at int64) bool {
 			return true
 		}
 	}
-	if w.ref.first == nil || w.ref.first[b[0]] || w.ref.telemetry && device(b) > 0 {
+	if w.ref.first == nil || w.ref.first[b[0]>>1] || w.ref.telemetry && device(b) > 0 {
 		return true
 	}
 	u, _ := w.unit(at)
