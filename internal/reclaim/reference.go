@@ -206,3 +206,30 @@ func (p pattern) begins(b []byte) bool {
 	}
 	return true
 }
+
+// Media is where the media of an MP4 without an index begins: behind the header of its mdat, or where its boxes end.
+func Media(f isobmff.File) (at int64, err error) {
+	head := make([]byte, 16)
+	for range mostBoxes {
+		if at > f.Size()-int64(len(head)) {
+			return at, nil
+		}
+		if _, err := f.ReadAt(head, at); err != nil {
+			return at, err
+		}
+		size, content := number(head[:4]), int64(8)
+		if size == 1 {
+			size, content = number(head[8:]), 16
+		}
+		if string(head[4:8]) == "mdat" {
+			return at + content, nil
+		}
+		if size < content || size > f.Size()-at {
+			return at, nil
+		}
+		at += size
+	}
+	return at, nil
+}
+
+const mostBoxes = 16 // before the mdat
