@@ -150,7 +150,7 @@ func (r *reclaiming) cut(ctx context.Context, out evidence.Cutting) (evidence.Ou
 		s, err := walk.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return c.outline(ctx, []string{r.words(walk.Taken())})
+			return c.outline(ctx, r.words(walk))
 		case err != nil:
 			return evidence.Outline{}, err
 		}
@@ -161,12 +161,16 @@ func (r *reclaiming) cut(ctx context.Context, out evidence.Cutting) (evidence.Ou
 }
 
 // words say how the pictures were found, and what was not.
-func (r *reclaiming) words(taken int64) string {
+func (r *reclaiming) words(walk *reclaim.Walk) []string {
 	media := r.src.Original.Size - r.from
-	left := fmt.Sprintf("%d of %d bytes were not understood", media-taken, media)
+	left := fmt.Sprintf("%d of %d bytes were not understood", media-walk.Taken(), media)
 	if r.reference.Sound {
-		left = fmt.Sprintf("%d of %d bytes are none of them: sound, which is not recovered, and what was not understood", media-taken, media)
+		left = fmt.Sprintf("%d of %d bytes are none of them: sound, which is not recovered, and what was not understood", media-walk.Taken(), media)
 	}
-	return fmt.Sprintf("the index (moov) is missing: the pictures were found without it, with the help of %s, and their times assume %.4g a second; %s",
-		r.sibling.Path, r.reference.Rate(), left)
+	words := []string{fmt.Sprintf("the index (moov) is missing: the pictures were found without it, with the help of %s, and their times assume %.4g a second; %s",
+		r.sibling.Path, r.reference.Rate(), left)}
+	if n := walk.Holes(); n > 0 {
+		words = append(words, fmt.Sprintf("%d holes: behind one the times may be wrong, and the pictures an older recording's", n))
+	}
+	return words
 }

@@ -126,7 +126,7 @@ func TestClips(t *testing.T) {
 			found, w := walk(t, r, b[:to], from)
 			n := right(found, table)
 			t.Logf("%d pictures of %d, %d right; %d of %d bytes; %.3f a second; window %d", len(found), len(table), n, w.Taken(), to-from, r.Rate(), cap(w.win.b))
-			if len(table) != want.all || n < want.pictures || len(found) != n {
+			if len(table) != want.all || n < want.pictures || len(found) != n || w.Holes() != 0 {
 				t.Errorf("%d of %d pictures, %d as they are", len(found), len(table), n)
 			}
 		})

@@ -1,6 +1,7 @@
 package reclaim
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -28,6 +29,7 @@ type Walk struct {
 	before int64     // the groups' before it
 	step   int       // of the picture order count
 	taken  int64     // bytes of pictures
+	holes  int
 
 	known struct { // the unit that was looked at last
 		at, far int64
@@ -65,6 +67,12 @@ func (w *Walk) Next() (isobmff.Sample, error) {
 
 // Taken is how many bytes the pictures so far have.
 func (w *Walk) Taken() int64 { return w.taken }
+
+// Holes are the stretches between pictures so far that are longer than sound and telemetry are. Nobody knows how many pictures are lost in one; what
+// comes behind it may even be an older recording's, on whose place this one was being written.
+func (w *Walk) Holes() int { return w.holes }
+
+const leastHole = 256 << 10 // a second of uncompressed sound has 192 KB
 
 // gather finds the pictures up to the next IDR and puts them in order.
 func (w *Walk) gather() error {
@@ -150,6 +158,7 @@ func (w *Walk) counts() []int {
 // find goes on to the next picture. Right behind another one, a picture need only be one; behind anything else it has to go on where the pictures
 // before ended, or to be an IDR, and something has to follow that is known.
 func (w *Walk) find() (picture, error) {
+	from := w.at
 	for lost := false; w.at < w.win.end; lost = true {
 		if lost {
 			w.seek()
@@ -160,6 +169,9 @@ func (w *Walk) find() (picture, error) {
 			return p, w.win.err
 		}
 		if ok {
+			if w.seen && w.at-from > leastHole {
+				w.holes++
+			}
 			w.last, w.seen = p.slice, true
 			w.pass(w.at + p.size)
 			return p, nil
@@ -195,7 +207,7 @@ func (w *Walk) follows(h slice) bool {
 // familiar tells whether something that is known begins at a place, or nothing comes any more.
 func (w *Walk) familiar(at int64) bool {
 	b := w.win.look(at, maxPattern)
-	if len(b) <= w.ref.length {
+	if len(b) <= w.ref.length || len(bytes.Trim(b, "\x00")) == 0 {
 		return true
 	}
 	for _, p := range w.ref.others {

@@ -70,6 +70,7 @@ func TestAnotherRecording(t *testing.T) {
 // with the next IDR.
 func TestHoles(t *testing.T) {
 	noise := rand.NewChaCha8([32]byte{7})
+	const size = leastHole + 10<<10
 	for name, harm := range map[string]func(p []byte){"zeros": func(p []byte) { clear(p) }, "noise": func(p []byte) { _, _ = noise.Read(p) }} {
 		for _, recording := range []string{"gopro_hero5_karma_12s.mp4", "udacity_solidWhiteRight_9s.mp4", "intel_car-detection_30s.mp4"} {
 			t.Run(name+" "+recording, func(t *testing.T) {
@@ -79,8 +80,8 @@ func TestHoles(t *testing.T) {
 				from, to := media(b)
 				hole := (from + to) / 2
 				harmed := slices.Clone(b[:to])
-				harm(harmed[hole : hole+64<<10])
-				found, _ := walk(t, r, harmed, from)
+				harm(harmed[hole : hole+size])
+				found, w := walk(t, r, harmed, from)
 				there := map[[2]int64]int{}
 				for i, s := range table {
 					there[[2]int64{s.Offset, s.Size}] = i
@@ -94,13 +95,16 @@ func TestHoles(t *testing.T) {
 				}
 				group := 0 // pictures up to the next IDR
 				for _, s := range table {
-					if group++; s.Sync && s.Offset > hole+64<<10 {
+					if group++; s.Sync && s.Offset > hole+size {
 						break
 					}
 				}
 				lost := group - 1 - whole(table, hole)
 				if wrong > 1 || last != len(table)-1 || len(found) < len(table)-lost-1 { // the picture that the hole is in may pass for one
 					t.Errorf("%d of %d pictures, %d of them none, the last is %d; the hole takes %d", len(found), len(table), wrong, last, lost)
+				}
+				if w.Holes() != 1 {
+					t.Errorf("%d holes", w.Holes())
 				}
 				if n := right(found, table); n < whole(table, hole)-maxOrdered {
 					t.Errorf("%d pictures at their times, %d come before the hole", n, whole(table, hole))
