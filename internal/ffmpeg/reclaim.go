@@ -46,21 +46,24 @@ func (t *Tools) reclaim(ctx context.Context, src evidence.Source, out evidence.C
 	if err != nil {
 		return evidence.Outline{}, err
 	}
+	none := errNoIndex
 	for _, sibling := range siblings[:min(len(siblings), mostSiblings)] {
 		r := &reclaiming{tools: t, src: src, sibling: sibling, from: from}
 		why, err := r.prove(ctx)
-		if err != nil {
+		switch {
+		case errors.Is(err, evidence.NotFound): // erased since it was offered: whoever asks again is offered others
+			none, why = err, err.Error()
+		case err != nil:
 			return evidence.Outline{}, err
-		}
-		if why == "" {
+		case why == "":
 			return r.cut(ctx, out)
 		}
 		t.log.DebugContext(ctx, "a sibling does not help", "path", src.Original.Path, "sibling", sibling.Path, "why", why)
 	}
-	return evidence.Outline{}, errNoIndex
+	return evidence.Outline{}, none
 }
 
-// prove tells why the sibling does not help; empty when it does. It may have been erased meanwhile.
+// prove tells why the sibling does not help; empty when it does.
 func (r *reclaiming) prove(ctx context.Context) (why string, err error) {
 	if why, err = r.learn(ctx); why != "" || err != nil {
 		return why, err
@@ -91,7 +94,7 @@ func (r *reclaiming) prove(ctx context.Context) (why string, err error) {
 func (r *reclaiming) learn(ctx context.Context) (why string, err error) {
 	other, err := open(ctx, evidence.Source{Original: r.sibling, Store: r.src.Store})
 	switch {
-	case errors.Is(err, evidence.Unreadable), errors.Is(err, evidence.NotFound), errors.Is(err, evidence.Conflict):
+	case errors.Is(err, evidence.Unreadable), errors.Is(err, evidence.Conflict):
 		return err.Error(), nil
 	case err != nil:
 		return "", err
@@ -100,7 +103,7 @@ func (r *reclaiming) learn(ctx context.Context) (why string, err error) {
 	}
 	r.reference, err = reclaim.Learn(other.window, other.movie)
 	switch {
-	case errors.Is(err, reclaim.ErrUseless), errors.Is(err, evidence.NotFound), errors.Is(err, evidence.Conflict), isobmff.Damaged(err):
+	case errors.Is(err, reclaim.ErrUseless), errors.Is(err, evidence.Conflict), isobmff.Damaged(err):
 		return err.Error(), nil
 	case err != nil:
 		return "", err
@@ -170,7 +173,7 @@ func (r *reclaiming) words(walk *reclaim.Walk) []string {
 	words := []string{fmt.Sprintf("the index (moov) is missing: the pictures were found without it, with the help of %s, and their times assume %.4g a second; %s",
 		r.sibling.Path, r.reference.Rate(), left)}
 	if n := walk.Holes(); n > 0 {
-		words = append(words, fmt.Sprintf("%d holes: behind one the times may be wrong, and the pictures an older recording's", n))
+		words = append(words, fmt.Sprintf("holes: %d; behind one the times may be wrong, and the pictures an older recording's", n))
 	}
 	return words
 }

@@ -136,6 +136,24 @@ func TestReclaimAgain(t *testing.T) {
 	}
 }
 
+// TestReclaimHole: what lies behind a hole is shown, and people are warned.
+func TestReclaimHole(t *testing.T) {
+	tools := start(t, Config{})
+	d := unfinished(t, unfinishedClip)
+	b, err := os.ReadFile(d.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(b[len(b)/2:][:400<<10])
+	if err := os.WriteFile(d.file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := tools.Cut(t.Context(), shelf{d, {file: clip(unfinishedClip)}}.source(t), &made{})
+	if err != nil || o.Frames < 250 || o.Frames > 300 || len(o.Warnings) != 2 || !strings.HasPrefix(o.Warnings[1], "holes: 1; ") {
+		t.Errorf("%d pictures, %q, %v", o.Frames, o.Warnings, err)
+	}
+}
+
 // TestNotReclaimed: without a sibling that proves itself all is as without any; a store that is away is asked again later.
 func TestNotReclaimed(t *testing.T) {
 	tools := start(t, Config{})
@@ -153,8 +171,8 @@ func TestNotReclaimed(t *testing.T) {
 	}
 	src := shelf{d, {file: clip(unfinishedClip)}}.source(t)
 	src.Store = shelf{d}
-	if _, err := tools.Cut(t.Context(), src, &made{}); !errors.Is(err, errNoIndex) {
-		t.Errorf("erased meanwhile: %v", err)
+	if _, err := tools.Cut(t.Context(), src, &made{}); !errors.Is(err, evidence.NotFound) || errors.Is(err, evidence.Unreadable) {
+		t.Errorf("erased since it was offered: %v", err)
 	}
 	away := &disk{file: clip(unfinishedClip), fail: 1, err: evidence.Denied}
 	if _, err := tools.Cut(t.Context(), shelf{d, away}.source(t), &made{}); !errors.Is(err, evidence.Denied) {

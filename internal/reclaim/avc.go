@@ -287,8 +287,13 @@ func possible(first byte) bool {
 	return false
 }
 
+const maxMessages = 64 << 10 // of an SEI unit
+
 // messages goes through the payloads of an SEI unit (7.3.2.3.1), and tells whether decoding can start behind it (D.1.8, without a picture's delay).
 func messages(nal []byte) (recovers, ok bool) {
+	if len(nal) > maxMessages {
+		return false, false
+	}
 	b := plain(make([]byte, 0, len(nal)), nal[1:])
 	for len(b) > 1 {
 		typ, size := 0, 0

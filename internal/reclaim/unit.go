@@ -6,10 +6,10 @@ import (
 
 // unit is one NAL unit with the length in front of it.
 type unit struct {
-	size    int64 // with its length; 0 where there is none
-	typ     int
-	slice   slice
-	recover bool // an SEI that says that decoding can start here
+	size     int64 // with its length; 0 where there is none
+	typ      int
+	slice    slice
+	recovers bool // an SEI that says that decoding can start here
 }
 
 // picture is one access unit.
@@ -68,7 +68,7 @@ func (u *unit) fits(n []byte) bool {
 	switch u.typ {
 	case unitSEI:
 		var ok bool
-		u.recover, ok = messages(n)
+		u.recovers, ok = messages(n)
 		return ok
 	case unitSPS, unitPPS:
 		return newSets().add(n)
@@ -131,7 +131,7 @@ func (w *Walk) picture(at int64) (p picture, far int64, ok bool) {
 			if begun {
 				return p, far, true
 			}
-			recovers = recovers || u.recover
+			recovers = recovers || u.recovers
 		}
 		p.size += u.size
 	}
