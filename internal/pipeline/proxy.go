@@ -61,7 +61,7 @@ func (s *Proxy) Run(ctx context.Context, w evidence.Work, c evidence.Cause) (evi
 	if !ok {
 		return s.fail(ctx, r.ID, found)
 	}
-	source.Siblings = func(ctx context.Context) ([]evidence.Original, error) { return s.siblings(ctx, r) }
+	source.Siblings = func(ctx context.Context) ([]evidence.Original, error) { return s.siblings(ctx, r, c.At) }
 	err = s.plan(ctx, r, source, c)
 	if errors.Is(err, evidence.Unreadable) {
 		found.add(evidence.ProblemProxy, err.Error())

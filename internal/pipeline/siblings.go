@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"bwv/internal/evidence"
 )
@@ -19,7 +20,7 @@ const (
 //
 // A proxy that was begun with one of them goes on with that one, so that its chunks come out the same. Where it was erased meanwhile, or nobody knows
 // any more which it was, what was begun is taken away first: chunks that two recordings helped to find might not fit together.
-func (s *Proxy) siblings(ctx context.Context, r evidence.Record) ([]evidence.Original, error) {
+func (s *Proxy) siblings(ctx context.Context, r evidence.Record, now time.Time) ([]evidence.Original, error) {
 	a := s.Segment.Assembly
 	first, err := a.chunk(ctx, r.ID, 0)
 	if err != nil && !errors.Is(err, evidence.NotFound) {
@@ -38,7 +39,7 @@ func (s *Proxy) siblings(ctx context.Context, r evidence.Record) ([]evidence.Ori
 	if err := s.remove(ctx, r.ID, wish); err != nil {
 		return nil, err
 	}
-	found, err := s.sameCamera(ctx, r)
+	found, err := s.sameCamera(ctx, r, now)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +59,21 @@ func (s *Proxy) siblings(ctx context.Context, r evidence.Record) ([]evidence.Ori
 	return list, nil
 }
 
-// sameCamera lists the camera's records of this month and the one before, by upload.
-func (s *Proxy) sameCamera(ctx context.Context, r evidence.Record) (list []evidence.Record, err error) {
+// sameCamera lists the camera's records of the month of the upload and the one before, and of this month and the one before: what is made anew years
+// later finds no others.
+func (s *Proxy) sameCamera(ctx context.Context, r evidence.Record, now time.Time) (list []evidence.Record, err error) {
 	if r.Camera == "" {
 		return nil, nil
 	}
-	created := r.Original.Created.UTC()
-	for _, shard := range []string{r.ID.Shard(), evidence.ShardOf(r.Unit, created.AddDate(0, 0, -created.Day()))} {
+	var shards []string
+	for _, at := range []time.Time{r.Original.Created.UTC(), now.UTC()} {
+		for _, at := range []time.Time{at, at.AddDate(0, 0, -at.Day())} {
+			if shard := evidence.ShardOf(r.Unit, at); !slices.Contains(shards, shard) {
+				shards = append(shards, shard)
+			}
+		}
+	}
+	for _, shard := range shards {
 		found, err := s.Catalogue.Find(ctx, shard, evidence.Query{Camera: r.Camera, Limit: mostLookedAt})
 		if err != nil {
 			return nil, fmt.Errorf("looking for other recordings of camera %s: %w", r.Camera, err)

@@ -99,6 +99,18 @@ func TestSiblings(t *testing.T) {
 	}
 }
 
+// TestSiblingsLater makes a proxy anew when all that was uploaded beside the recording is gone: the camera is still worn.
+func TestSiblingsLater(t *testing.T) {
+	w := newWorld(t)
+	id := w.catalogue(w.upload(path(1), "lost a"))
+	w.now = w.now.AddDate(1, 1, 0)
+	w.receive(w.upload(path(2), "video"))
+	w.now = w.now.AddDate(0, 1, 0)
+	if _, err := w.proxy.Run(t.Context(), evidence.Work{Evidence: id, Again: true}, w.message("proxy")); err != nil || w.tool.offered[0] != path(2) {
+		t.Errorf("offered %q, %v", w.tool.offered, err)
+	}
+}
+
 // TestSiblingErased cuts the planning off. It goes on with the recording that it was begun with; when that is erased meanwhile all is begun anew
 // with another, and without one there is no proxy.
 func TestSiblingErased(t *testing.T) {
