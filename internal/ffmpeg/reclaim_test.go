@@ -98,7 +98,8 @@ func TestReclaim(t *testing.T) {
 			if m.outline, err = tools.Cut(t.Context(), src, m); err != nil {
 				t.Fatal(err)
 			}
-			if m.outline.Frames != 315 || len(m.outline.Warnings) != 1 || !strings.Contains(m.outline.Warnings[0], "the help of "+unfinishedClip+", and their times assume 29.97 a second") {
+			words := "the help of " + unfinishedClip + ", and their times assume 29.97 a second"
+			if m.outline.Frames != 315 || len(m.outline.Warnings) != 1 || !strings.Contains(m.outline.Warnings[0], words) {
 				t.Errorf("%d pictures, %q", m.outline.Frames, m.outline.Warnings)
 			}
 			for _, c := range m.chunks {

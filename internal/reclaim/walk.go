@@ -15,8 +15,8 @@ import (
 type Walk struct {
 	ref  *Reference
 	win  window
-	last slice // of the last picture; begun tells whether there was one
-	seen bool
+	last slice // of the last picture
+	seen bool  // there was one
 	at   int64
 	debt int64 // bytes that were looked at in vain
 	next *picture
@@ -108,27 +108,49 @@ func (w *Walk) order() {
 		by[i] = int32(i) //nolint:gosec // up to longest
 	}
 	slices.SortStableFunc(by, func(a, b int32) int { return cmp.Compare(counts[a], counts[b]) })
-	twice := false
-	for n := 1; n < len(by); n++ {
-		apart := counts[by[n]] - counts[by[n-1]]
-		if twice = twice || apart == 0; w.step == 0 || apart > 0 && apart < w.step {
-			w.step = apart
-		}
+	sorted := make([]int, len(by))
+	for n, i := range by {
+		sorted[n] = counts[i]
 	}
-	first, last := counts[by[0]], counts[by[len(by)-1]]
 	// Where pictures are missing, the counts say so. Where they do not go on in even steps, the pictures' order is all that they say.
+	even := w.even(sorted)
 	w.length = int64(len(by))
-	even := !twice && w.step > 0 && (last-first)/w.step < 2*len(by)+maxOrdered
 	w.places = slices.Grow(w.places[:0], len(by))[:len(by)]
 	for n, i := range by {
 		if place := n; even {
-			place = (counts[i] - first) / w.step
+			place = (sorted[n] - sorted[0]) / w.step
 			w.places[i], w.length = int32(place), int64(place+1) //nolint:gosec // bounded above
 		} else {
 			w.places[i] = int32(place) //nolint:gosec // up to longest
 		}
 	}
 }
+
+// even tells whether counts go on in steps of one size, and few are missing. A group of some pictures says what that size is; the end of a recording,
+// where some of those between are lost, does not.
+func (w *Walk) even(sorted []int) bool {
+	sizes, common := map[int]int{}, 0
+	for n := 1; n < len(sorted); n++ {
+		size := sorted[n] - sorted[n-1]
+		if sizes[size]++; sizes[size] > sizes[common] || sizes[size] == sizes[common] && size < common {
+			common = size
+		}
+	}
+	if len(sorted) >= leastGroup || w.step == 0 {
+		w.step = common
+	}
+	if w.step == 0 || (sorted[len(sorted)-1]-sorted[0])/w.step >= 2*len(sorted)+maxOrdered {
+		return false
+	}
+	for size := range sizes {
+		if size == 0 || size%w.step != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+const leastGroup = 8
 
 // maxOrdered is how many pictures a decoder may hold back.
 const maxOrdered = 16

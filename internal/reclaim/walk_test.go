@@ -114,6 +114,38 @@ func TestHoles(t *testing.T) {
 	}
 }
 
+// TestOrder puts groups of pictures in order by their counts, one behind the other.
+func TestOrder(t *testing.T) {
+	plain := []int{0, 6, 2, 4, 12, 8, 10, 18, 14, 16}
+	for name, c := range map[string]struct {
+		groups [][]int
+		want   []int32 // of the last group
+		length int64
+	}{
+		"plain":                            {[][]int{plain}, []int32{0, 3, 1, 2, 6, 4, 5, 9, 7, 8}, 10},
+		"the end is missing":               {[][]int{plain, {0, 6, 2, 4, 12}}, []int32{0, 3, 1, 2, 6}, 7},
+		"most of the group is missing":     {[][]int{plain, {0, 12, 6}}, []int32{0, 6, 3}, 7},
+		"one is none":                      {[][]int{{0, 6, 2, 4, 12, 8, 10, 11, 18, 14, 16}}, []int32{0, 3, 1, 2, 7, 4, 5, 6, 10, 8, 9}, 11},
+		"behind a group where one is none": {[][]int{{0, 6, 2, 4, 12, 8, 10, 11, 18, 14, 16}, {0, 4, 2}}, []int32{0, 2, 1}, 3},
+		"one count twice":                  {[][]int{plain, {0, 2, 2, 4}}, []int32{0, 1, 2, 3}, 4},
+		"far apart":                        {[][]int{plain, {0, 100, 200}}, []int32{0, 1, 2}, 3},
+		"keyframes only":                   {[][]int{{0}, {0}}, []int32{0}, 1},
+		"around":                           {[][]int{plain, {0, 100, 200, 252, 40, 60, 20, 50, 62}}, []int32{0, 1, 2, 3, 5, 7, 4, 6, 8}, 9},
+	} {
+		w := &Walk{ref: &Reference{sets: sets{map[int]sps{0: {pocLSB: 8}}, map[int]int{0: 0}}}}
+		for _, group := range c.groups {
+			w.group = w.group[:0]
+			for _, lsb := range group {
+				w.group = append(w.group, picture{slice: slice{lsb: lsb, ref: 1}})
+			}
+			w.order()
+		}
+		if !slices.Equal(w.places, c.want) || w.length != c.length {
+			t.Errorf("%s: %v, %d long", name, w.places, w.length)
+		}
+	}
+}
+
 // TestTorn: of a picture in several slices whose last ones are missing there is nothing.
 func TestTorn(t *testing.T) {
 	b, m := clip(t, "gopro_max_heromode_10s_gps5.mp4")
