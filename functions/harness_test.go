@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 		Ingest:    &pipeline.Ingest{Ledger: w.ledger, Catalogue: w.ledger, Originals: w.originals, Works: w.works},
 		Metadata:  &pipeline.Metadata{Ledger: w.ledger, Originals: w.originals, Renditions: w.renditions, Prober: tool{}},
 		Digest:    &pipeline.Digest{Assembly: assembly, Originals: w.originals, Listener: tool{}},
-		Proxy:     &pipeline.Proxy{Segment: segment, Parts: w.parts},
+		Proxy:     &pipeline.Proxy{Segment: segment, Parts: w.parts, Catalogue: w.ledger},
 		Segment:   segment,
 		Retention: &pipeline.Retention{Protocol: w.protocol},
 		Expire:    &pipeline.Expire{Protocol: w.protocol},

@@ -67,7 +67,7 @@ func wire(c Config) (*app, error) {
 		Ingest:    &pipeline.Ingest{Ledger: ledger, Catalogue: ledger, Originals: originals, Works: bus},
 		Metadata:  &pipeline.Metadata{Ledger: ledger, Originals: originals, Renditions: renditions, Prober: tools},
 		Digest:    &pipeline.Digest{Assembly: assembly, Originals: originals, Listener: tools},
-		Proxy:     &pipeline.Proxy{Segment: segment, Parts: bus},
+		Proxy:     &pipeline.Proxy{Segment: segment, Parts: bus, Catalogue: ledger},
 		Segment:   segment,
 		Retention: &pipeline.Retention{Protocol: protocol},
 		Expire:    &pipeline.Expire{Protocol: protocol},

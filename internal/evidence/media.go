@@ -8,7 +8,7 @@ type MediaState string
 // The ends of the metadata stage.
 const (
 	MediaReady      MediaState = "ready"
-	MediaUnreadable MediaState = "unreadable" // not a recording, or one that is damaged beyond reading
+	MediaUnreadable MediaState = "unreadable" // not a recording, or one that says nothing about itself; its pictures may be found all the same
 )
 
 // Media is what the recording itself says. Times are seconds, sizes pixels after rotation is undone where noted.

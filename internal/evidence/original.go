@@ -47,6 +47,9 @@ type Originals interface {
 type Source struct {
 	Original Original
 	Store    Originals
+	// Siblings are other recordings of the same camera, the likeliest to help first. A tool asks only where the original has no index and another
+	// one might do instead; nil where there is nobody to ask.
+	Siblings func(context.Context) ([]Original, error)
 }
 
 // OpenAt reads length bytes from offset.

@@ -54,6 +54,8 @@ type Chunk struct {
 	Frames    int    `json:"frames"`
 	Recipe    []byte `json:"recipe"`          // where its pictures lie, and when they are due: for the tool that cut it
 	Aside     string `json:"aside,omitempty"` // the rendition that holds its pictures, where the original has no index to find them by
+	// Reference is the recording of the same camera that helped to find the pictures, where the original's index was never written.
+	Reference *Original `json:"reference,omitempty"`
 }
 
 // Seconds is when the chunk begins and ends.

@@ -23,7 +23,7 @@ const (
 )
 
 // Cut implements pipeline.Cutter for a recording with an index: each chunk begins with a source keyframe. A recording without one is gone through,
-// see aside.go.
+// see aside.go; one whose index was never written is searched for pictures, see reclaim.go.
 func (t *Tools) Cut(ctx context.Context, src evidence.Source, out evidence.Cutting) (evidence.Outline, error) {
 	o, err := t.cut(ctx, src, out)
 	if err != nil {
@@ -39,6 +39,9 @@ func (t *Tools) cut(ctx context.Context, src evidence.Source, out evidence.Cutti
 	}
 	defer leave()
 	r, err := open(ctx, src)
+	if errors.Is(err, errNoIndex) && src.Siblings != nil {
+		return t.reclaim(ctx, src, out)
+	}
 	if err != nil {
 		return evidence.Outline{}, err
 	}

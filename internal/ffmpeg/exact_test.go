@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"errors"
 	"testing"
 
 	"bwv/internal/kinds"
@@ -18,13 +19,18 @@ func TestExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := &disk{file: file}
-			m, err := tools.film(t.Context(), d.source(t))
-			if kind.Damage == kinds.NoMoov {
-				if err == nil {
-					t.Fatal("a recording without an index was made into a proxy")
+			src := d.source(t)
+			if kind.Sibling != nil {
+				if _, err := tools.film(t.Context(), src); !errors.Is(err, errNoIndex) {
+					t.Fatalf("without another recording of its camera: %v", err)
 				}
-				return
+				other, err := kind.Sibling(t.Context(), t.TempDir())
+				if err != nil {
+					t.Fatal(err)
+				}
+				src = shelf{d, &disk{file: other}}.source(t)
 			}
+			m, err := tools.film(t.Context(), src)
 			if err != nil {
 				t.Fatal(err)
 			}

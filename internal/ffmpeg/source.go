@@ -21,6 +21,9 @@ type recording struct {
 // unreadable puts words into evidence.Unreadable.
 func unreadable(words string) error { return fmt.Errorf("%s: %w", words, evidence.Unreadable) }
 
+// errNoIndex is an MP4 that nobody finished: its pictures may be found by other means, see reclaim.go.
+var errNoIndex = fmt.Errorf("the index (moov) is missing: the camera probably lost power, or the upload was cut: %w", evidence.Unreadable)
+
 // open looks at an original: its first bytes, and its index where it has one.
 func open(ctx context.Context, src evidence.Source) (*recording, error) {
 	r := &recording{src: src}
@@ -40,7 +43,7 @@ func open(ctx context.Context, src evidence.Source) (*recording, error) {
 	}
 	switch {
 	case !r.movie.Found:
-		return nil, unreadable("the index (moov) is missing: the camera probably lost power, or the upload was cut")
+		return nil, errNoIndex
 	case r.pictures() == nil && !r.movie.Damaged:
 		return nil, unreadable("there is no video stream")
 	}

@@ -77,7 +77,38 @@ func TestBadRecordings(t *testing.T) {
 	if n := fetched.Load(); n != 0 {
 		t.Errorf("a hostile recording had %d URLs fetched", n)
 	}
+	batteryPulled(t, rig, whole, len(records))
 	none(t, rig, "deadLettered")
+}
+
+// batteryPulled docks a recording, and later another one of the same camera whose index was never written: people watch that one, too, and are told how.
+func batteryPulled(t *testing.T, rig *journey.Rig, whole []byte, known int) {
+	t.Helper()
+	dir := t.TempDir()
+	earlier, pulled := filepath.Join(dir, "earlier.mp4"), filepath.Join(dir, "pulled.mp4")
+	ok(t, os.WriteFile(earlier, whole, 0o600))
+	ok(t, os.WriteFile(pulled, whole[:len(whole)*4/5], 0o600))
+	for n, file := range []string{earlier, pulled} {
+		_, err := rig.Dock(within(t, time.Minute), file)
+		ok(t, err)
+		_, err = rig.Processed(within(t, 2*time.Minute), known+n+1)
+		ok(t, err)
+	}
+	records, err := rig.Processed(within(t, time.Minute), known+2)
+	ok(t, err)
+	for path, r := range records {
+		if !strings.HasSuffix(path, "-pulled.mp4") {
+			continue
+		}
+		if r.Media.State != evidence.MediaUnreadable || r.Proxy.State != evidence.ProxyReady || r.Proxy.Frames == 0 || len(r.Attention) != 2 {
+			t.Fatalf("%s %+v %+v", r.Media.State, r.Proxy, r.Attention)
+		}
+		if words := r.Attention[1].Detail; r.Attention[1].Problem != evidence.ProblemMedia || !strings.Contains(words, "-earlier.mp4") {
+			t.Errorf("people are told %q", words)
+		}
+		return
+	}
+	t.Fatal("it was not docked")
 }
 
 // TestBadMessages sends what Event Grid and our own stages never would: nothing crashes, and each message is a record or a dead letter.

@@ -20,15 +20,22 @@ func damaged() []Kind {
 	made := func(name, words string, damage Damage, intact making, harm func([]byte) ([]byte, error)) Kind {
 		return Kind{Name: name, Words: words, Damage: damage, Make: as(intact, harm), Intact: intact}
 	}
+	unfinished := func(name, words string, intact, sibling making, harm func([]byte) ([]byte, error)) Kind {
+		k := made(name, words, NoMoov, intact, harm)
+		k.Sibling = sibling
+		return k
+	}
+	later := by("b.mp4", "-ss", "10", "-i", car, "-c", "copy")
+	laterReordered := by("b.mp4", "-ss", "4", "-i", karma, "-map", "0:v", "-map", "0:a", "-c", "copy")
 	return []Kind{
 		made("cut-faststart", "the last third is missing, the index is there: a copy that broke off", Cut, first, cut),
 		made("cut-fragmented", "the last third is missing, in the middle of a fragment: a battery that was pulled", Cut, pieces, cut),
 		made("cut-ts", "the last third is missing, in the middle of a packet", Cut, stream, cut),
 		made("cut-mkv", "the last third is missing, with the cues", Cut, matroska, cut),
 		made("cut-avi", "the last third is missing, with the index", Cut, avi, cut),
-		made("no-moov", "the battery was pulled: two thirds of the media, whose box was never given its size, and no index", NoMoov, plain, pulled),
-		made("no-moov-b-frames", "the same, with B-frames", NoMoov, reordered, pulled),
-		made("no-moov-copy", "a copy that broke off before the index: the media's box claims more than there is", NoMoov, plain, cut),
+		unfinished("no-moov", "the battery was pulled: two thirds of the media, whose box was never given its size, and no index", plain, later, pulled),
+		unfinished("no-moov-b-frames", "the same, with B-frames", reordered, laterReordered, pulled),
+		unfinished("no-moov-copy", "a copy that broke off before the index: the media's box claims more than there is", plain, later, cut),
 		made("corrupt-middle", "4,000 bytes within one group of pictures are others", Corrupt, plain, scratch(4000)),
 		made("corrupt-sectors", "64 KB in the middle are zeros: bad sectors", Corrupt, first, zeroed(64<<10)),
 		made("corrupt-ts", "4,000 bytes in the middle of a transport stream are others", Corrupt, stream, scratch(4000)),

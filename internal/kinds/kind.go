@@ -17,6 +17,8 @@ type Kind struct {
 	Make func(ctx context.Context, dir string) (path string, err error)
 	// Intact makes what a damaged recording was before; nil for one that is whole.
 	Intact func(ctx context.Context, dir string) (path string, err error)
+	// Sibling makes another recording of the same camera, by which the pictures of one without an index are found; nil for the others.
+	Sibling func(ctx context.Context, dir string) (path string, err error)
 }
 
 // Damage is what happened to a recording.

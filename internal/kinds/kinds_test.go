@@ -31,7 +31,7 @@ func TestKinds(t *testing.T) {
 		delete(more, k.Name)
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			if !claimed || k.Words == "" || (k.Damage == Whole) != (k.Intact == nil) {
+			if !claimed || k.Words == "" || (k.Damage == Whole) != (k.Intact == nil) || (k.Damage == NoMoov) != (k.Sibling != nil) {
 				t.Fatalf("%+v claims nothing", k)
 			}
 			dir := t.TempDir()

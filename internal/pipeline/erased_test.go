@@ -11,7 +11,7 @@ import (
 // TestErasedMeanwhile has the recording erased while its stages work, by the tool's pace: nothing of it may be left, neither then nor by a late delivery.
 func TestErasedMeanwhile(t *testing.T) {
 	for _, stage := range []string{"metadata", "digest", "proxy", "segment"} {
-		for _, text := range []string{"video abc", "tape abc"} {
+		for _, text := range []string{"video abc", "tape abc", "lost abc"} {
 			t.Run(stage+" of "+text, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w, id, run := readied(t, stage, text)
@@ -35,9 +35,9 @@ func TestErasedMeanwhile(t *testing.T) {
 // TestErasedAnywhere has it erased between any two writes of a stage.
 func TestErasedAnywhere(t *testing.T) {
 	for _, stage := range []string{"metadata", "digest", "proxy", "segment"} {
-		for _, text := range []string{"video abc", "tape abX|s", "video a|"} {
-			if stage == "segment" && text == "video a|" {
-				continue // which has no second chunk
+		for _, text := range []string{"video abc", "tape abX|s", "video a|", "lost abX"} {
+			if stage == "segment" && text == "video a|" || stage == "metadata" && text == "lost abX" {
+				continue // which has no second chunk, or nothing to say
 			}
 			nth, hit := 0, true
 			for ; hit; nth++ {
@@ -64,8 +64,7 @@ func TestErasedAnywhere(t *testing.T) {
 
 // readied is a recording whose disposal is pending, and the stage that is to work on it.
 func readied(t *testing.T, stage, text string) (w *world, id evidence.ID, run func() (evidence.Result, error)) {
-	w = newWorld(t)
-	w.tool.orderly = true
+	w = newHistory(t, text)
 	w.tool.findings.Fixes = []evidence.Fix{{Latitude: 51}}
 	id = w.catalogue(w.upload(path(1), text))
 	if _, err := w.retention.Run(t.Context(), evidence.Work{Evidence: id}, w.message("retention")); err != nil {

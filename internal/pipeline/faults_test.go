@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -11,14 +12,26 @@ import (
 	"bwv/internal/memory"
 )
 
-// histories are recordings whose whole way is broken at each of its mutating calls: with an index and without, with gaps, notes and several sounds.
-func histories() []string { return []string{"video aNX|sl", "tape aXb|s", "video a|", "tape a|s"} }
+// histories are recordings whose whole way is broken at each of its mutating calls: with an index, without one, and with one that was never
+// written; with gaps, notes and several sounds.
+func histories() []string {
+	return []string{"video aNX|sl", "tape aXb|s", "video a|", "tape a|s", "lost aNX"}
+}
+
+// newHistory is a world that has another recording of the camera where one is needed.
+func newHistory(t *testing.T, text string) *world {
+	w := newWorld(t)
+	w.tool.orderly = true
+	if strings.HasPrefix(text, "lost") {
+		w.receive(w.upload(path(2), "video"))
+	}
+	return w
+}
 
 // untouched is how a recording comes out when nothing fails.
 func untouched(t *testing.T, text string) (files map[string]string, entries int) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.tool.orderly = true
+		w := newHistory(t, text)
 		r := w.receive(w.upload(path(1), text))
 		w.plays(r.ID)
 		chain := w.verify(r.ID)
@@ -35,8 +48,7 @@ func TestFaults(t *testing.T) {
 			hit, nth := true, 0
 			for ; hit; nth++ {
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					w.tool.orderly = true
+					w := newHistory(t, text)
 					calls := 0
 					hit = false
 					w.faults(func(string) memory.Fault {
@@ -66,8 +78,7 @@ func TestKilled(t *testing.T) {
 			hit, nth := true, 0
 			for ; hit; nth++ {
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					w.tool.orderly = true
+					w := newHistory(t, text)
 					ctx, kill := context.WithCancel(t.Context())
 					defer kill()
 					calls := 0

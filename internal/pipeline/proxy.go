@@ -23,8 +23,9 @@ type Cutter interface {
 
 // Proxy plans the copy that people watch: it cuts the recording into chunks, makes the first one at once, and has the others made side by side.
 type Proxy struct {
-	Segment *Segment // makes the first chunk
-	Parts   evidence.Parts
+	Segment   *Segment // makes the first chunk
+	Parts     evidence.Parts
+	Catalogue evidence.Catalogue // where the siblings of a recording without an index are found
 }
 
 // Run plans one recording's proxy.
@@ -59,6 +60,7 @@ func (s *Proxy) Run(ctx context.Context, w evidence.Work, c evidence.Cause) (evi
 	if !ok {
 		return s.fail(ctx, r.ID, found)
 	}
+	source.Siblings = func(ctx context.Context) ([]evidence.Original, error) { return s.siblings(ctx, r, c.At) }
 	err = s.plan(ctx, r, source, c)
 	if errors.Is(err, evidence.Unreadable) {
 		found.add(evidence.ProblemProxy, err.Error())
@@ -73,15 +75,18 @@ func (s *Proxy) Run(ctx context.Context, w evidence.Work, c evidence.Cause) (evi
 const proxyWish = "video-wish.json" // the message that had the proxy made anew
 
 // anew takes an earlier proxy away, once for each wish: a delivery that was killed goes on with what it began.
-//
-// Order: the plan, so that messages of the earlier run find nothing to make; then the parts; then the playlist, which one of those messages may
-// have brought forward until here, and which must not name what is gone.
 func (s *Proxy) anew(ctx context.Context, id evidence.ID, wish string) error {
-	a := s.Segment.Assembly
-	last, err := a.wish(ctx, id, proxyWish)
+	last, err := s.Segment.Assembly.wish(ctx, id, proxyWish)
 	if err != nil || last == wish && wish != "" {
 		return err
 	}
+	return s.remove(ctx, id, wish)
+}
+
+// remove takes what there is of a proxy away. Order: the plan, so that messages of the earlier run find nothing to make; then the parts; then the
+// playlist, which one of those messages may have brought forward until here, and which must not name what is gone.
+func (s *Proxy) remove(ctx context.Context, id evidence.ID, wish string) error {
+	a := s.Segment.Assembly
 	first, err := a.chunk(ctx, id, 0)
 	if err != nil && !errors.Is(err, evidence.NotFound) {
 		return err

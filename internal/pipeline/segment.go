@@ -162,6 +162,9 @@ func (a *Assembly) keepClip(ctx context.Context, r evidence.Record, chunk eviden
 	if provenance["sha256"] == "" {
 		provenance["sha256"] = r.Original.Claims.Digest // not yet computed: what the dock said, which digest compares
 	}
+	if chunk.Reference != nil {
+		provenance["reference"], provenance["referenceetag"] = chunk.Reference.Path, chunk.Reference.ETag
+	}
 	if clip.Note != "" {
 		from, to := chunk.Seconds()
 		if err := a.write(ctx, r.ID, t.part(chunk.Number, "note"), gap{From: from, To: to, Reason: brief(clip.Note)}); err != nil {

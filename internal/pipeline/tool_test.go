@@ -16,10 +16,11 @@ import (
 
 // script is what a recording of these tests says, as text: "video abc|sl" has an index, three chunks and two sounds, "tape abc" has no index.
 // Of the chunks, X can never be made, N has something wrong with it, and at ! the index cannot be read on. Of the sounds, s is one, l begins
-// late and f fails. The picture of chunk H is of another shape than the others'. One that does not say has one chunk and one sound.
+// late and f fails. "lost abc" is a recording whose index was never written: its chunks are found by the first sibling that has one. The picture of chunk H is of another shape than the others'. One that does not say has one chunk and one sound.
 type script struct {
 	text   string
 	tape   bool
+	lost   bool
 	chunks string
 	sounds string
 }
@@ -27,7 +28,8 @@ type script struct {
 func parse(text string) (script, error) {
 	rest, video := strings.CutPrefix(text, "video")
 	rest, tape := strings.CutPrefix(rest, "tape")
-	if !video && !tape {
+	rest, lost := strings.CutPrefix(rest, "lost")
+	if !video && !tape && !lost {
 		return script{text: text}, fmt.Errorf("no recording: %w", evidence.Unreadable)
 	}
 	chunks, sounds, said := strings.Cut(strings.ReplaceAll(rest, " ", ""), "|")
@@ -37,7 +39,10 @@ func parse(text string) (script, error) {
 	if !said {
 		sounds = "s"
 	}
-	return script{text, tape, chunks, sounds}, nil
+	if lost {
+		sounds = ""
+	}
+	return script{text, tape, lost, chunks, sounds}, nil
 }
 
 // ticks is where chunk n begins, in milliseconds.
@@ -121,6 +126,7 @@ type tool struct {
 	made     []int           // chunks, in order
 	read     []int64         // where readings began
 	cut      []string        // originals that were cut
+	offered  []string        // siblings, each time somebody asked for them
 }
 
 func (p *tool) look(ctx context.Context, s evidence.Source) (script, error) {
@@ -152,8 +158,38 @@ func (p *tool) part(ctx context.Context, s evidence.Source, offset, length int64
 }
 
 func (p *tool) Probe(ctx context.Context, s evidence.Source) (evidence.Findings, error) {
-	_, err := p.look(ctx, s)
+	script, err := p.look(ctx, s)
+	if script.lost {
+		err = errLost
+	}
 	return p.findings, err
+}
+
+var errLost = fmt.Errorf("there is no index: %w", evidence.Unreadable)
+
+// reference is the first sibling that has an index; errLost where there is none.
+func (p *tool) reference(ctx context.Context, s evidence.Source) (*evidence.Original, error) {
+	siblings, err := s.Siblings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var offered []string
+	for _, o := range siblings {
+		offered = append(offered, o.Path)
+	}
+	p.mu.Lock()
+	p.offered = append(p.offered, strings.Join(offered, " "))
+	p.mu.Unlock()
+	for _, o := range siblings {
+		text, err := p.part(ctx, evidence.Source{Original: o, Store: s.Store}, 0, o.Size)
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(text, "video") {
+			return &o, nil
+		}
+	}
+	return nil, errLost
 }
 
 func (p *tool) Cut(ctx context.Context, s evidence.Source, out evidence.Cutting) (o evidence.Outline, err error) {
@@ -164,11 +200,19 @@ func (p *tool) Cut(ctx context.Context, s evidence.Source, out evidence.Cutting)
 	p.mu.Lock()
 	p.cut = append(p.cut, s.Original.Path)
 	p.mu.Unlock()
+	var reference *evidence.Original
+	if script.lost {
+		if reference, err = p.reference(ctx, s); err != nil {
+			return o, err
+		}
+		o.Warnings = []string{"found with the help of " + reference.Path}
+	}
 	for n, letter := range script.chunks {
 		if letter == '!' {
 			return o, fmt.Errorf("nothing can be found from chunk %d on: %w", n, evidence.Unreadable)
 		}
 		c := script.chunk(n)
+		c.Reference = reference
 		if script.tape {
 			if err := out.Aside(ctx, c.Aside, strings.NewReader(string(letter))); err != nil {
 				return o, err

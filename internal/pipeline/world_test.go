@@ -62,7 +62,7 @@ func newWorld(t testing.TB) *world {
 	w.metadata = &pipeline.Metadata{Ledger: w.ledger, Originals: w.originals, Renditions: w.watch, Prober: w.tool}
 	w.digest = &pipeline.Digest{Assembly: w.assembly, Originals: w.originals, Listener: w.tool}
 	w.segment = &pipeline.Segment{Assembly: w.assembly, Originals: w.originals, Cutter: w.tool}
-	w.proxy = &pipeline.Proxy{Segment: w.segment, Parts: w.parts}
+	w.proxy = &pipeline.Proxy{Segment: w.segment, Parts: w.parts, Catalogue: w.ledger}
 	w.retention = &pipeline.Retention{Protocol: w.protocol}
 	w.expire = &pipeline.Expire{Protocol: w.protocol}
 	w.reprocess = &pipeline.Reprocess{Ledger: w.ledger, Works: w.works}
