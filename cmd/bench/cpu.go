@@ -41,7 +41,7 @@ func (p *proxies) cpu(ctx context.Context) error {
 		seconds    float64
 		rounds     []round
 	}{{name: "1920x1080, 30 fps", clip: street, seconds: p.seconds}, {name: "768x432, 10 fps", clip: person, seconds: min(139.4, 2*p.seconds)},
-		{name: "768x432, 10 fps", clip: person, seconds: 5 * p.seconds}}
+		{name: "768x432, 10 fps", clip: person, seconds: 4 * p.seconds}}
 	processors := make(chan int, runtime.NumCPU())
 	for n := range runtime.NumCPU() {
 		processors <- n
@@ -59,7 +59,9 @@ func (p *proxies) cpu(ctx context.Context) error {
 			group.Go(func() error {
 				processor := <-processors
 				defer func() { processors <- processor }()
-				out, err := exec.CommandContext(ctx, "taskset", "-c", fmt.Sprint(processor), self, "-round-of", file).Output()
+				command := exec.CommandContext(ctx, "taskset", "-c", fmt.Sprint(processor), self, "-round-of", file)
+				command.Stderr = os.Stderr
+				out, err := command.Output()
 				if err != nil {
 					return fmt.Errorf("a round of %s: %w", film.name, err)
 				}

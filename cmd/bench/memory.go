@@ -46,7 +46,9 @@ func (p *proxies) memory(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			out, err := exec.CommandContext(ctx, self, "-memory-of", file).Output()
+			command := exec.CommandContext(ctx, self, "-memory-of", file)
+			command.Stderr = os.Stderr
+			out, err := command.Output()
 			if err != nil {
 				return fmt.Errorf("processing %s: %w", words(d), err)
 			}

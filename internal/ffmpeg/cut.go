@@ -13,13 +13,16 @@ import (
 )
 
 // The first chunks are short, so that somebody can begin to watch, and each is twice as long as the one before, which keeps a player supplied even
-// where pictures are made no faster than they are watched. The others cost the encoder about what 60 s of 1080p30 cost: half a minute of one core,
-// far from what a host grants an invocation, and little to lose when an instance is taken away.
+// where pictures are made no faster than they are watched; small pictures are made faster, and their chunks grow faster. The others cost the encoder
+// about what 60 s of 1080p30 cost: half a minute of one core, far from what a host grants an invocation, and little to lose when an instance is taken
+// away. Each costs a tenth of a second of CPU before its child has begun: so those of small pictures are longer, as far as their size allows.
 const (
 	firstSeconds   = 4
-	longestSeconds = 60
+	usualSeconds   = 60 // of the reference
+	longestSeconds = 240
 	leastSeconds   = 6
 	reference      = 1920 * 1080 * 30.0 // pixels a second
+	mostGrowth     = 8
 )
 
 // Cut implements pipeline.Cutter for a recording with an index: each chunk begins with a source keyframe. A recording without one is gone through,
@@ -88,7 +91,8 @@ type cutter struct {
 	emit       func(context.Context, evidence.Chunk, recipe) error
 	base       recipe
 	shift, end int64 // presentation = media - shift, and nothing is shown from end on
-	longest    float64
+	longest    float64 // seconds of a chunk
+	growth     float64 // from one chunk to the next
 	hasty      bool // the next keyframe ends the chunk
 	number     int
 	start      int64            // of the chunk being gathered
@@ -109,7 +113,7 @@ func newCutter(t *isobmff.Track, shift, end int64, emit func(context.Context, ev
 		rate = float64(t.Samples) / (float64(t.Duration) / float64(t.Timescale))
 	}
 	load := max(0.01, float64(t.Width)*float64(t.Height)*min(rate, 240)/reference)
-	return &cutter{emit: emit, shift: shift, end: end, longest: min(longestSeconds, max(leastSeconds, longestSeconds/load)),
+	return &cutter{emit: emit, shift: shift, end: end, longest: min(longestSeconds, max(leastSeconds, usualSeconds/load)), growth: min(mostGrowth, max(2, 2/load)),
 		base: recipe{Demuxer: "mov", Timescale: t.Timescale, Width: t.Width, Height: t.Height, Matrix: t.Matrix, Entries: t.Entries, Shift: shift}}
 }
 
@@ -117,7 +121,7 @@ func newCutter(t *isobmff.Track, shift, end int64, emit func(context.Context, ev
 func (c *cutter) target() int64 {
 	seconds := c.longest
 	if c.number < 10 {
-		seconds = min(seconds, firstSeconds*math.Pow(2, float64(c.number)))
+		seconds = min(seconds, firstSeconds*math.Pow(c.growth, float64(c.number)))
 	}
 	return int64(seconds * float64(c.base.Timescale))
 }
