@@ -90,10 +90,10 @@ func at(ticks, timescale int64) string {
 type cutter struct {
 	emit       func(context.Context, evidence.Chunk, recipe) error
 	base       recipe
-	shift, end int64 // presentation = media - shift, and nothing is shown from end on
+	shift, end int64   // presentation = media - shift, and nothing is shown from end on
 	longest    float64 // seconds of a chunk
 	growth     float64 // from one chunk to the next
-	hasty      bool // the next keyframe ends the chunk
+	hasty      bool    // the next keyframe ends the chunk
 	number     int
 	start      int64            // of the chunk being gathered
 	samples    []isobmff.Sample // of it, in decode order
