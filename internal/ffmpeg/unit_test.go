@@ -228,7 +228,7 @@ func TestArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &making{tools: &Tools{profile: p}, recipe: recipe{Demuxer: "mov", Timescale: 90000, Width: 1920, Height: 1080, Frames: []int64{0, 3000}, Samples: make([]isobmff.Sample, 2)},
+	m := &making{profile: p, recipe: recipe{Demuxer: "mov", Timescale: 90000, Width: 1920, Height: 1080, Frames: []int64{0, 3000}, Samples: make([]isobmff.Sample, 2)},
 		chunk: evidence.Chunk{Timescale: 90000, End: 6000}, session: &session{url: "http://127.0.0.1:1/token"}}
 	args, said, err := m.args()
 	if err != nil {

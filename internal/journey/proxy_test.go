@@ -72,7 +72,7 @@ func TestWatched(t *testing.T) {
 	ok(t, err)
 	r = records[docked[0].Blob]
 	borders := bordersOf(t, rig, r.ID)
-	if len(borders) < 3 || r.Proxy.State != evidence.ProxyReady || !r.Proxy.HasAudio || r.Proxy.Gaps > 0 {
+	if len(borders) < 2 || r.Proxy.State != evidence.ProxyReady || !r.Proxy.HasAudio || r.Proxy.Gaps > 0 {
 		t.Fatalf("borders %v, proxy %+v, attention %+v", borders, r.Proxy, r.Attention)
 	}
 	tour, err := chromium.Tour(within(t, 5*time.Minute), site, at, borders)
