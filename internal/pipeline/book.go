@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"bwv/internal/evidence"
 )
@@ -20,6 +21,8 @@ type book struct {
 	sounded  bool   // it was told what sounds there are
 	heard    bool   // each of them has begun
 	first    func() // called once, when the first chunk can be made
+
+	watchable chan struct{} // closed when the first chunk was made, or could not be; nil before first was called
 
 	page []evidence.Chunk // not stored yet
 	plan plan
@@ -89,7 +92,31 @@ func (b *book) turn(ctx context.Context) error {
 	if len(parts) == 0 {
 		return nil
 	}
+	if err := b.wait(ctx); err != nil {
+		return err
+	}
 	return b.parts.Dispatch(ctx, parts)
+}
+
+// headStart is how long the others wait for the first chunk.
+const headStart = 30 * time.Second
+
+// wait lets the first chunk go before the others, and before the rest of the plan: on a small machine they would take the processor from what
+// somebody may be waiting for.
+func (b *book) wait(ctx context.Context) error {
+	if b.watchable == nil {
+		return nil
+	}
+	timer := time.NewTimer(headStart)
+	defer timer.Stop()
+	select {
+	case <-b.watchable:
+		return nil
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Aside implements evidence.Cutting.

@@ -120,13 +120,15 @@ func (s *Proxy) resume(ctx context.Context, id evidence.ID, total int, c evidenc
 	return s.Segment.Run(ctx, evidence.Part{Evidence: id, Chunk: 0}, c)
 }
 
-// plan cuts the recording. The first chunk is made beside it, since somebody may be waiting to watch; where that fails the plan is made all the same,
-// and the next delivery makes that chunk.
+// plan cuts the recording. The first chunk is made at once, since somebody may be waiting to watch; where that fails, or takes long, the plan is made
+// all the same, and the next delivery makes that chunk.
 func (s *Proxy) plan(ctx context.Context, r evidence.Record, source evidence.Source, c evidence.Cause) error {
 	var group errgroup.Group
 	b := &book{assembly: s.Segment.Assembly, parts: s.Parts, id: r.ID, etag: r.Original.ETag, cause: c}
 	b.first = func() {
+		b.watchable = make(chan struct{})
 		group.Go(func() error {
+			defer close(b.watchable)
 			_, err := s.Segment.Run(ctx, evidence.Part{Evidence: r.ID, Chunk: 0}, c)
 			return err
 		})
