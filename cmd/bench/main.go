@@ -42,7 +42,7 @@ type inside struct{ round, memory string }
 func parse() (o options, in inside) {
 	flag.StringVar(&o.only, "only", "", "parts to measure, with commas between: "+strings.Join(parts(), ", ")+"; proxies is all but the first")
 	flag.IntVar(&o.recordings, "clips", 16, "system: recordings of 5 seconds to process")
-	flag.Float64Var(&o.gigabytes, "gib", 2, "system: size of the large original, in GiB")
+	flag.Float64Var(&o.gigabytes, "gib", 0.25, "system: size of the large original, in GiB")
 	flag.IntVar(&o.singles, "rounds", 7, "system: single recordings whose way is timed")
 	flag.Float64Var(&o.seconds, "seconds", 120, "cpu: seconds of 1080p footage")
 	flag.IntVar(&o.turns, "turns", 3, "cpu: rounds")
