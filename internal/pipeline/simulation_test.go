@@ -23,7 +23,7 @@ import (
 // its commit. After each step: what is flagged is there, and what is gone was due. At the end: what nobody flagged is gone within
 // an hour of its due date, chains verify, and each change has one entry.
 func TestSimulation(t *testing.T) {
-	seeds := 40
+	seeds := 25
 	if text := os.Getenv("SIMULATION_SEEDS"); text != "" {
 		var err error
 		if seeds, err = strconv.Atoi(text); err != nil {
