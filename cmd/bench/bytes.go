@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -38,6 +39,11 @@ func (p *proxies) bytes(ctx context.Context) error {
 			if err := p.count(ctx, t, clip.name+", "+kind.words, file); err != nil {
 				return fmt.Errorf("%s, %s: %w", clip.name, kind.words, err)
 			}
+		}
+	}
+	for _, clip := range clips() {
+		if err := p.count(ctx, t, clip[:strings.LastIndexByte(clip, '.')]+", as it is", filepath.Join(p.clips, clip)); err != nil {
+			return fmt.Errorf("%s: %w", clip, err)
 		}
 	}
 	return nil

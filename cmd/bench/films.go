@@ -18,7 +18,12 @@ const (
 	street = "samplelib_street_1080p30_5s.mp4"  // 1920x1080, 30 fps, one keyframe, 3.9 Mbit/s, AAC
 	person = "intel_one-by-one-person_139s.mp4" // 768x432, 10 fps, 0.2 Mbit/s, silent
 	road   = "udacity_solidWhiteRight_9s.mp4"   // 960x540, 25 fps, 2.4 Mbit/s, AAC
+	car    = "intel_car-detection_30s.mp4"      // 768x432, 12.5 fps, 0.7 Mbit/s, AAC
+	karma  = "gopro_hero5_karma_12s.mp4"        // 854x480, 30 fps, 2.7 Mbit/s, AAC, telemetry
+	gopro  = "gopro_max_heromode_10s_gps5.mp4"  // 848x480, 30 fps, 2.8 Mbit/s, AAC, telemetry
 )
+
+func clips() []string { return []string{street, person, road, car, karma, gopro} }
 
 // films makes recordings of any length from the clips, by stream copy, each once.
 type films struct {
@@ -78,13 +83,16 @@ func (f films) of(ctx context.Context, clip string, seconds float64) (string, er
 	return f.long(ctx, fmt.Sprintf("%s-%.0f.mp4", strings.SplitN(clip, "_", 2)[0], seconds), filepath.Join(f.clips, clip), seconds)
 }
 
-// frugal is the street once more at a sixteenth of its bit rate, a keyframe every 2 s: so 12 hours of it are 1.3 million pictures, and not 21 GB.
+// frugalRate is less than cameras are set to, so that 12 hours, 1.3 million pictures, are 5 GB and not 21.
+const frugalRate = "1 Mbit/s"
+
+// frugal is the street once more at frugalRate, a keyframe every 2 s.
 func (f films) frugal(ctx context.Context) (string, error) {
 	path := filepath.Join(f.dir, "frugal.mp4")
 	if there(path) {
 		return path, nil
 	}
-	return path, f.ffmpeg(ctx, "-i", filepath.Join(f.clips, street), "-c:v", "libx264", "-preset", "fast", "-b:v", "240k", "-maxrate", "480k", "-bufsize", "480k",
+	return path, f.ffmpeg(ctx, "-i", filepath.Join(f.clips, street), "-c:v", "libx264", "-preset", "fast", "-b:v", "950k", "-maxrate", "1900k", "-bufsize", "1900k",
 		"-g", "60", "-c:a", "aac", "-b:a", "48k", path)
 }
 

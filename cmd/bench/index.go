@@ -35,7 +35,7 @@ func (p *proxies) index(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := p.planned(ctx, t, words(d)+", 0.3 Mbit/s, tables", file); err != nil {
+		if err := p.planned(ctx, t, words(d)+", "+frugalRate+", tables", file); err != nil {
 			return err
 		}
 	}
@@ -47,7 +47,7 @@ func (p *proxies) index(ctx context.Context) error {
 			}
 			rate := "4 Mbit/s"
 			if frugal {
-				rate = "0.3 Mbit/s"
+				rate = frugalRate
 			}
 			if err := p.planned(ctx, t, words(d)+", "+rate+", fragments of 1 s", file); err != nil {
 				return err

@@ -41,7 +41,7 @@ type load struct {
 	LingerDays    int     // after the erasure, until the last copy is gone: lifecycle and soft delete
 	Months        int     // since the start: kept recordings add up
 	Rendition     float64 // size of the renditions, as a share of the original's: measured 2.5 MB in 20 s
-	CoreSeconds   float64 // of transcoding a second of video: measured 28 a minute at 1080p30
+	CoreSeconds   float64 // of transcoding a second of video: measured 36 a minute at 1080p30 (docs/benchmarks.md)
 	Reads         float64 // how often the stages read an original
 	Messages      float64 // a clip: about 15 of them ask for the chunks of its proxy
 	RequestUnits  float64 // a clip, in its life; each chunk looks whether its record is still there
@@ -50,7 +50,7 @@ type load struct {
 
 func usual(cameras int) load {
 	return load{Cameras: cameras, Hours: 17300.0 / 22000, GBPerHour: 40000.0 / 17300, ClipsPerHour: 5, Keep: 0.05, RetentionDays: 31, LingerDays: 9, Months: 12,
-		Rendition: 0.2, CoreSeconds: 0.47, Reads: 2.2, Messages: 24, RequestUnits: 1100, PeakToAverage: 4}
+		Rendition: 0.2, CoreSeconds: 0.6, Reads: 2.1, Messages: 24, RequestUnits: 1100, PeakToAverage: 4}
 }
 
 func (l load) check() error {

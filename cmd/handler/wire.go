@@ -66,7 +66,7 @@ func wire(c Config) (*app, error) {
 	a.functions = &functions.Functions{
 		Ingest:    &pipeline.Ingest{Ledger: ledger, Catalogue: ledger, Originals: originals, Works: bus},
 		Metadata:  &pipeline.Metadata{Ledger: ledger, Originals: originals, Renditions: renditions, Prober: tools},
-		Digest:    &pipeline.Digest{Assembly: assembly, Originals: originals, Listener: tools},
+		Digest:    &pipeline.Digest{Assembly: assembly, Originals: originals, Listener: tools, HeadStart: pipeline.HeadStart},
 		Proxy:     &pipeline.Proxy{Segment: segment, Parts: bus, Catalogue: ledger},
 		Segment:   segment,
 		Retention: &pipeline.Retention{Protocol: protocol},

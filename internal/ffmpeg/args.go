@@ -35,7 +35,7 @@ func inputOptions(demuxer string, piped bool) ffgo.KwArgs {
 		options["reconnect_on_http_error"] = "5xx"
 		options["reconnect_delay_max"] = 5
 		options["rw_timeout"] = 60_000_000 // microseconds; the source's own retries take less
-		options["recv_buffer_size"] = socketBuffer
+		options["recv_buffer_size"] = receiveBuffer
 	}
 	if demuxer == "mov" {
 		options["enable_drefs"] = 0
@@ -57,7 +57,12 @@ func arguments(build func() *ffgo.Stream) (args []string, err error) {
 
 func probeArgs(demuxer, url string) []string {
 	args := []string{"-hide_banner", "-v", "error", "-max_alloc", mostAlloc, "-of", "json", "-show_format", "-show_streams"}
-	return append(append(args, ffgo.ConvertKwargsToCmdLineArgs(inputOptions(demuxer, false))...), "-i", url)
+	options := inputOptions(demuxer, false)
+	options["recv_buffer_size"] = sendBuffer // it looks at a few places, and seeks away
+	if demuxer == "mpegts" {                 // streams may appear at any time: ffprobe would wait for them for 7 s of the recording, whatever it knows by then
+		options["analyzeduration"] = 5_000_000
+	}
+	return append(append(args, ffgo.ConvertKwargsToCmdLineArgs(options)...), "-i", url)
 }
 
 // shape is that of a proxy whose recording is coded in so many pixels. Every chunk has it, whatever becomes of the picture's size on the way.

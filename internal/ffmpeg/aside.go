@@ -95,7 +95,7 @@ func (g *going) refused(err error) bool {
 }
 
 func (g *going) run(ctx context.Context, asTheyAre bool) (o evidence.Outline, err error) {
-	s, release := g.tools.loopback.register(ctx, entire{g.recording.src})
+	s, release := g.tools.loopback.register(ctx, g.recording.whole)
 	defer release()
 	args, err := g.args(s.url, asTheyAre)
 	if err != nil {

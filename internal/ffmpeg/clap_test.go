@@ -19,10 +19,7 @@ func TestClap(t *testing.T) {
 	for _, kind := range kinds.Claps() {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			file, err := kind.Make(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := recordingOf(t, kind)
 			src := (&disk{file: file}).source(t)
 			m, err := tools.film(t.Context(), src)
 			if err != nil {

@@ -14,10 +14,7 @@ func TestExact(t *testing.T) {
 	for _, kind := range kinds.List() {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel() // a child has one thread
-			file, err := kind.Make(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := recordingOf(t, kind)
 			d := &disk{file: file}
 			src := d.source(t)
 			if kind.Sibling != nil {

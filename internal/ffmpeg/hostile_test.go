@@ -81,7 +81,7 @@ func attacker(t *testing.T) (url string, fetched *atomic.Int64) {
 func TestHostile(t *testing.T) {
 	url, fetched := attacker(t)
 	canary, touched := pipe(t)
-	tools := start(t, Config{Limits: Limits{CPU: 4 * time.Second}, Timeout: 20 * time.Second})
+	tools := start(t, Config{Limits: Limits{CPU: 2 * time.Second}, Timeout: 15 * time.Second})
 	list := kinds.HostileList(kinds.Bait{URL: url, File: canary})
 	if len(list) < 60 {
 		t.Fatalf("only %d kinds", len(list))
@@ -126,7 +126,7 @@ func harmless(t *testing.T, tools *Tools, list []kinds.Kind) {
 					t.Errorf("%s: %v: that is no verdict about a recording", what, err)
 				}
 			}
-			if took > 8*time.Minute { // several children, each held to 4 s of CPU and 20 s
+			if took > 8*time.Minute { // several children, each held to 2 s of CPU and 15 s
 				t.Errorf("it took %s", took)
 			}
 			if n := d.live.Load(); n != 0 {

@@ -168,10 +168,8 @@ func TestListen(t *testing.T) {
 			continue
 		}
 		t.Run(kind.Name, func(t *testing.T) {
-			file, err := kind.Make(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
+			t.Parallel()
+			file := recordingOf(t, kind)
 			d := &disk{file: file}
 			k := read(t, tools, d)
 			tracks, err := kinds.Sound(t.Context(), file)
@@ -265,6 +263,7 @@ func TestResume(t *testing.T) {
 		{"several, fragmented", "a.mp4", [][]string{{"-f", "lavfi", "-i", "testsrc2=s=96x64:r=5:d=150"}, voice("anull")[:4], several, picture[4:], {"-c:a", "aac", "-aac_coder", "fast"}, fragments}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			d := &disk{file: record(t, row.file, slices.Concat(inputsFirst(row.args)...)...)}
 			want := read(t, tools, d)
 			for i, s := range want.last.Sounds {

@@ -38,8 +38,13 @@ type session struct {
 	err     error // the first failure of the source: it outranks whatever the child makes of it
 }
 
-// socketBuffer keeps what a child asked for and then seeks away from small: the kernel would take megabytes of it, and the store sends them all.
-const socketBuffer = 128 << 10
+// Buffers of a connection, in bytes, are small: what a child asked for and then seeks away from is in them, and the store has sent it all. Smaller ones
+// make reading slow.
+const (
+	sendBuffer    = 8 << 10
+	receiveBuffer = 32 << 10
+	copyBuffer    = 32 << 10
+)
 
 func listen(logger *slog.Logger) (*loopback, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,7 +58,7 @@ func listen(logger *slog.Logger) (*loopback, error) {
 		IdleTimeout:       time.Minute,
 		ConnState: func(c net.Conn, state http.ConnState) {
 			if t, ok := c.(*net.TCPConn); ok && state == http.StateNew {
-				_ = t.SetWriteBuffer(socketBuffer) // a larger one only costs reads
+				_ = t.SetWriteBuffer(sendBuffer) // without it there is only more to read
 			}
 		},
 		MaxHeaderBytes: 16 << 10,
@@ -166,7 +171,7 @@ func (s *session) copy(ctx context.Context, w io.Writer, from, to int64) error {
 	body := s.content.open(inner, from, to)
 	defer body.Close()
 	source := &watched{r: body}
-	buffer := make([]byte, 64<<10)
+	buffer := make([]byte, copyBuffer)
 	// Only Write of w: its ReadFrom would hide which side failed.
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, source, buffer); err != nil {
 		if source.err != nil && ctx.Err() == nil {

@@ -97,7 +97,7 @@ func (t *Tools) probe(ctx context.Context, src evidence.Source) (f evidence.Find
 // ask has ffprobe look: at a small film with the recording's headers and its first samples where it has an index, since ffprobe would read the whole
 // of a long index, and all of a fragmented file; else at the original.
 func (t *Tools) ask(ctx context.Context, r *recording) (*answer, error) {
-	var c content = entire{r.src}
+	var c content = r.whole
 	if r.movie != nil && !r.movie.Damaged {
 		small, err := r.sample()
 		if err != nil {
@@ -122,7 +122,7 @@ func (t *Tools) ask(ctx context.Context, r *recording) (*answer, error) {
 	return a, nil
 }
 
-const sampleSize = 30 // samples of each track that ffprobe gets
+const sampleSize = 4 // samples of each track that ffprobe gets
 
 // sample is the small film for ffprobe.
 func (r *recording) sample() (film, error) {

@@ -20,11 +20,7 @@ func byName(t *testing.T, name string) string {
 	t.Helper()
 	for _, kind := range slices.Concat(kinds.List(), kinds.Claps()) {
 		if kind.Name == name {
-			file, err := kind.Make(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return file
+			return recordingOf(t, kind)
 		}
 	}
 	t.Fatalf("there is no kind %q", name)
@@ -128,6 +124,7 @@ func TestCoded(t *testing.T) {
 		{"MP3, fragmented", as("a.mp4", append([]string{"-c:a", "libmp3lame"}, fragments...)...)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			k := read(t, tools, &disk{file: row.file})
 			if s := k.last.Sounds[0]; s.Copied || s.Failed != "" || s.Takes < 2 {
 				t.Fatalf("%+v", s)

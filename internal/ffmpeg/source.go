@@ -15,6 +15,7 @@ type recording struct {
 	container
 	src    evidence.Source
 	window *window
+	whole  *looked
 	movie  *isobmff.Movie // MP4 and MOV only
 }
 
@@ -26,7 +27,7 @@ var errNoIndex = fmt.Errorf("the index (moov) is missing: the camera probably lo
 
 // open looks at an original: its first bytes, and its index where it has one.
 func open(ctx context.Context, src evidence.Source) (*recording, error) {
-	r := &recording{src: src}
+	r := &recording{src: src, whole: &looked{entire: entire{src}}}
 	var err error
 	if r.window, err = newWindow(ctx, src); err != nil {
 		return nil, err

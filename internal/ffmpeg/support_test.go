@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,9 +19,52 @@ import (
 	"go.uber.org/goleak"
 
 	"bwv/internal/evidence"
+	"bwv/internal/kinds"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	var err error
+	if recordings.dir, err = os.MkdirTemp("", "bwv-kinds-"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(recordings.dir)
+		os.Exit(code)
+	}))
+}
+
+// recordings are the kinds that tests share, since making one takes as long as a test of it.
+var recordings struct {
+	dir  string
+	mu   sync.Mutex
+	made map[string]func() (string, error)
+}
+
+// recordingOf is a recording of a kind, for reading alone.
+func recordingOf(t *testing.T, kind kinds.Kind) string {
+	t.Helper()
+	recordings.mu.Lock()
+	get := recordings.made[kind.Name]
+	if get == nil {
+		get = sync.OnceValues(func() (string, error) {
+			dir := filepath.Join(recordings.dir, kind.Name)
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				return "", err
+			}
+			return kind.Make(context.Background(), dir)
+		})
+		if recordings.made == nil {
+			recordings.made = map[string]func() (string, error){}
+		}
+		recordings.made[kind.Name] = get
+	}
+	recordings.mu.Unlock()
+	file, err := get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
 
 // whole is how many bytes the store says that there are.
 func (d *disk) whole() int64 {

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,47 @@ func TestLoopback(t *testing.T) {
 	}
 	if err := b.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLooked reads an original as children do that have no index of it: the beginning, the end, and then all of it. Nothing is asked for twice.
+func TestLooked(t *testing.T) {
+	whole := make([]byte, 3<<20)
+	for i := range whole {
+		whole[i] = byte(i >> 10)
+	}
+	file := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(file, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := &disk{file: file}
+	l := &looked{entire: entire{d.source(t)}}
+	for _, row := range []struct{ from, to, read int }{
+		{0, 1 << 20, 1 << 20}, {2 << 20, 3 << 20, 1 << 20}, {5, 2<<20 - 7, 1<<20 - 7}, {0, 3 << 20, 7}, {100, 3<<20 - 100, 0}, {9, 9, 0},
+	} {
+		before := d.reads.Load()
+		body := l.open(t.Context(), int64(row.from), int64(row.to))
+		got, err := io.ReadAll(body)
+		if closed := body.Close(); err != nil || closed != nil || !bytes.Equal(got, whole[row.from:row.to]) {
+			t.Errorf("[%d, %d): %d bytes, %v, %v", row.from, row.to, len(got), err, closed)
+		}
+		if n := d.reads.Load() - before; n != int64(row.read) {
+			t.Errorf("[%d, %d): %d bytes were read, not %d", row.from, row.to, n, row.read)
+		}
+	}
+	if n := d.live.Load(); n != 0 {
+		t.Errorf("%d bodies are still open", n)
+	}
+	for range 200 { // a file may have a child look at many places
+		l.keep(whole[:1<<20], 1<<40)
+		l.keep(whole[:1], 1<<50)
+	}
+	held := 0
+	for _, r := range l.runs {
+		held += len(r.data)
+	}
+	if len(l.runs) > mostRuns || held > mostKept {
+		t.Errorf("%d runs of %d bytes are kept", len(l.runs), held)
 	}
 }
 

@@ -25,6 +25,8 @@ func Damaged(err error) bool { return errors.Is(err, ErrDamaged) || errors.Is(er
 
 const (
 	headSize  = 264 << 10 // the first request: a moov of 256 KB that follows its ftyp is whole in it
+	headShare = 64        // of a small file it asks for one in so many bytes, which is still more than a moov usually is
+	leastHead = 16 << 10
 	tailSize  = 256 << 10 // asked for where a moov may begin that is not in the head
 	blockSize = 64 << 10  // of a table; a cursor's blocks grow up to maxBlock as it goes on
 	maxBlock  = 512 << 10

@@ -35,7 +35,8 @@ const (
 func Read(f File) (*Movie, error) {
 	m := &Movie{src: newSource(f), extend: map[int64]defaults{}, moofs: -1, budget: maxKept}
 	if m.src.size > 0 {
-		if _, err := m.src.hold(0, int(min(8, m.src.size)), headSize, m.src.size); err != nil {
+		ahead := min(headSize, max(leastHead, m.src.size/headShare))
+		if _, err := m.src.hold(0, int(min(8, m.src.size)), ahead, m.src.size); err != nil {
 			return nil, err
 		}
 	}

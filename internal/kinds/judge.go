@@ -101,10 +101,10 @@ type frame struct {
 	Samples       int64 `json:"nb_samples"`
 }
 
-// decode has ffprobe decode the streams that a specifier selects; options are for its demuxer.
+// decode has ffprobe decode the streams that a specifier selects; options are for its demuxer. Only times are asked for: pictures are not deblocked.
 func decode(ctx context.Context, path, selected string, options ...string) (decoded, error) {
 	var d decoded
-	out, err := run(ctx, "ffprobe", append(options, "-v", "error", "-select_streams", selected, "-of", "json", "-show_entries",
+	out, err := run(ctx, "ffprobe", append(options, "-v", "error", "-skip_loop_filter", "all", "-select_streams", selected, "-of", "json", "-show_entries",
 		"format=format_name:stream=index,codec_type,codec_name,time_base,sample_rate:stream_tags=language:"+
 			"frame=stream_index,key_frame,pts,best_effort_timestamp,width,height,nb_samples", path)...)
 	if err != nil {

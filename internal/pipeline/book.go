@@ -98,8 +98,30 @@ func (b *book) turn(ctx context.Context) error {
 	return b.parts.Dispatch(ctx, parts)
 }
 
-// headStart is how long the others wait for the first chunk.
-const headStart = 30 * time.Second
+// HeadStart is how long the others wait for the first chunk.
+const HeadStart = 30 * time.Second
+
+// giveWay waits while a recording's first chunk is being made, wherever that is; true once there is nothing to wait for any more. A proxy of which nobody
+// has begun the plan is not waited for: on a busy day that takes long.
+func (a *Assembly) giveWay(ctx context.Context, id evidence.ID, longest time.Duration) (bool, error) {
+	if planned, err := a.there(ctx, id, pageName(pageOf(0))); err != nil || !planned {
+		return false, err
+	}
+	timer := time.NewTimer(longest)
+	defer timer.Stop()
+	for {
+		if made, err := a.has(ctx, id, pictures(), 0); err != nil || made {
+			return made, err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-timer.C:
+			return true, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+}
 
 // wait lets the first chunk go before the others, and before the rest of the plan: on a small machine they would take the processor from what
 // somebody may be waiting for.
@@ -107,7 +129,7 @@ func (b *book) wait(ctx context.Context) error {
 	if b.watchable == nil {
 		return nil
 	}
-	timer := time.NewTimer(headStart)
+	timer := time.NewTimer(HeadStart)
 	defer timer.Stop()
 	select {
 	case <-b.watchable:

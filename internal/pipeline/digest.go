@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"bwv/internal/evidence"
 )
@@ -25,6 +26,7 @@ type Digest struct {
 	Assembly  *Assembly
 	Originals evidence.Originals
 	Listener  Listener
+	HeadStart time.Duration // how long the reading waits for the pictures of the recording's beginning, once its sound is there; 0 is not at all
 }
 
 const (
@@ -90,8 +92,8 @@ func (s *Digest) read(ctx context.Context, r evidence.Record, source evidence.So
 		return "", err
 	}
 	provenance := map[string]string{"originaletag": r.Original.ETag, "sha256": r.Original.Claims.Digest}
-	watched := false
-	save := func(ctx context.Context, now evidence.Reading, takes []evidence.Take) error {
+	watched, waited := false, false
+	save := func(ctx context.Context, now evidence.Reading, takes []evidence.Take) (err error) {
 		if now.Sounds != nil {
 			if err := a.keepTakes(ctx, r.ID, now.Sounds, takes, provenance); err != nil {
 				return err
@@ -100,11 +102,17 @@ func (s *Digest) read(ctx context.Context, r evidence.Record, source evidence.So
 		if err := a.write(ctx, r.ID, digestPage, now); err != nil {
 			return err
 		}
-		if watched || now.Sounds == nil || !begun(now.Sounds) {
+		if !watched && now.Sounds != nil && begun(now.Sounds) {
+			watched = true // the recording's beginning may be complete
+			if err := a.settle(ctx, r.ID, c); err != nil {
+				return err
+			}
+		}
+		if waited || now.Offset == source.Original.Size || now.Sounds != nil && !watched { // the beginning of the sound is waited for, too
 			return nil
 		}
-		watched = true // the recording's beginning may be complete
-		return a.settle(ctx, r.ID, c)
+		waited, err = a.giveWay(ctx, r.ID, s.HeadStart)
+		return err
 	}
 	end, err := s.Listener.Read(ctx, source, from, save)
 	if err != nil {

@@ -8,11 +8,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"bwv/internal/evidence"
 	"bwv/internal/memory"
+	"bwv/internal/pipeline"
 )
 
 // TestDigestGoesOn has each delivery cut off after one stretch: the next goes on behind it, the digest is that of the whole, and no take is there twice.
@@ -229,6 +232,62 @@ func TestDigestAgain(t *testing.T) {
 			if _, err := w.digest.Run(t.Context(), again, w.message("digest")); err != nil || !slices.Equal(w.tool.read, []int64{0}) {
 				t.Errorf("another wish: readings began at %v, %v", w.tool.read, err)
 			}
+		})
+	}
+}
+
+// TestDigestGivesWay has the reading wait for the pictures of the beginning while they are being made, and neither before nor longer.
+func TestDigestGivesWay(t *testing.T) {
+	for _, row := range []struct {
+		name          string
+		planned, made bool
+		waits         time.Duration
+	}{
+		{"nobody has planned", false, false, 0},
+		{"made before", true, true, 0},
+		{"made meanwhile", true, false, 10 * time.Second},
+		{"made by nobody", true, false, pipeline.HeadStart},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.digest.HeadStart = pipeline.HeadStart
+				id := w.catalogue(w.upload(path(1), "video abcdefgh|sl"))
+				put := func(name, text string) {
+					if err := w.renditions.Put(t.Context(), id, evidence.Rendition{Name: name}, strings.NewReader(text)); err != nil {
+						t.Error(err)
+					}
+				}
+				if row.planned {
+					put("video/plan/0000.json", "[]")
+				}
+				if row.made {
+					put("video/00000.gap", "{}")
+				}
+				begun := time.Now()
+				var group sync.WaitGroup
+				group.Go(func() {
+					if _, err := w.digest.Run(t.Context(), evidence.Work{Evidence: id}, w.message("digest")); err != nil {
+						t.Error(err)
+					}
+				})
+				if row.waits > 0 {
+					time.Sleep(row.waits - time.Second)
+					if d := w.get(id).Digest; !d.At.IsZero() {
+						t.Errorf("it is done after %s", time.Since(begun))
+					}
+					if row.waits < pipeline.HeadStart {
+						put("video/00000.gap", "{}")
+					}
+				}
+				group.Wait()
+				if took := time.Since(begun); took > row.waits+time.Second || row.waits == 0 && took > 0 {
+					t.Errorf("it took %s", took)
+				}
+				if d := w.get(id).Digest; d.Matches == nil || !*d.Matches {
+					t.Errorf("%+v", d)
+				}
+			})
 		})
 	}
 }
