@@ -23,7 +23,7 @@ demo: setup package ## show and check the main job from upload to erasure, on fr
 .PHONY: test
 test: package ## run every test: unit, contracts, stand-ins, end to end
 	@scripts/setup test
-	CGO_ENABLED=1 $(FAST) go test -race -p 4 -timeout 45m -exec 'env -u GOGC' ./...
+	CGO_ENABLED=1 $(FAST) go test -race -p 4 -timeout 45m -exec 'env -u GOGC' ./internal/ffmpeg ./... # the longest first
 
 .PHONY: check
 check: lint test demo infra-test ## what CI runs
